@@ -1,0 +1,2 @@
+//! The `chainplate` program.
+fn main() {}
