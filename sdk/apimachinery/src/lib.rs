@@ -5,6 +5,7 @@
 
 pub mod field;
 pub mod request;
+pub mod shape;
 pub mod status;
 
 pub use status::{Cause, Status};
