@@ -1,6 +1,12 @@
 //! What a request asks for: upstream's RequestInfo (`apiserver/pkg/endpoints/request/requestinfo.go`),
 //! and who asks.
 
+mod parse;
+#[cfg(test)]
+mod tests;
+
+pub use parse::{ParseError, decode_path, query_pairs, query_value};
+
 /// Who sent a request, as authentication found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserInfo {
@@ -17,11 +23,11 @@ pub struct UserInfo {
 /// The verb of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {
-    /// GET of one object, or of a non-resource path.
+    /// GET or HEAD of one object, or of a non-resource path.
     Get,
-    /// GET of a collection.
+    /// GET or HEAD of a collection.
     List,
-    /// GET of a collection or an object with `watch`.
+    /// GET of a collection with `watch`, or of the legacy `/watch/` prefix.
     Watch,
     /// POST.
     Create,
@@ -35,7 +41,7 @@ pub enum Verb {
     DeleteCollection,
     /// The legacy `/api/v1/proxy/` prefix.
     Proxy,
-    /// Any other method, `HEAD` and `OPTIONS` included.
+    /// Any other method, such as `OPTIONS`.
     Other,
 }
 
