@@ -4,7 +4,12 @@
 //! plugins and, where it fits, the host use the same code, so a rule stands in one place.
 
 pub mod field;
+pub mod list_options;
+pub mod names;
+pub mod negotiation;
+pub mod options;
 pub mod request;
+pub mod selector;
 pub mod shape;
 pub mod status;
 

@@ -3,12 +3,10 @@
 use chainplate_apimachinery::request::Verb;
 use std::borrow::Cow;
 
+pub use chainplate_apimachinery::names::NameRule;
+
 /// Text that is built in, or made when a CRD is read.
 pub type Text = Cow<'static, str>;
-
-/// A rule about names: the reasons why `name` will not do, none if it will. With `prefix`, the name is a
-/// `generateName`, whose trailing `-` does not count.
-pub type NameRule = fn(name: &str, prefix: bool) -> Vec<String>;
 
 /// One resource in one version. Cheap to clone for built-in types; made once per CRD version.
 ///
@@ -54,8 +52,6 @@ pub struct Descriptor {
     pub apply: bool,
     /// How a body is decoded, and so in which order its strict errors are told.
     pub decoding: Decoding,
-    /// The resource that 404, 409 and admission name instead of `resource`, empty if it is the same. Default: empty.
-    pub singular: Text,
 }
 
 impl Descriptor {
@@ -85,7 +81,6 @@ impl Descriptor {
             strategic_merge: false,
             apply: true,
             decoding: Decoding::Typed,
-            singular: Cow::Borrowed(""),
         }
     }
 
@@ -150,7 +145,10 @@ impl Subresource {
     pub const SCALE: Subresource = Subresource {
         name: Cow::Borrowed("scale"),
         verbs: Cow::Borrowed(&[Verb::Get, Verb::Update, Verb::Patch]),
-        form: SubresourceForm::View { api_version: Cow::Borrowed("autoscaling/v1"), kind: Cow::Borrowed("Scale") },
+        form: SubresourceForm::View {
+            api_version: Cow::Borrowed("autoscaling/v1"),
+            kind: Cow::Borrowed("Scale"),
+        },
     };
 
     /// A subresource that [`Strategy::custom`](super::Strategy::custom) answers alone.
