@@ -1,94 +1,102 @@
 //! Storage: one ordered clock, compare-and-swap, and watches that lose nothing.
-#![allow(clippy::todo, unused_variables, missing_docs, reason = "contract, filled in next")]
+//!
+//! The current state and a bounded history live in memory, as the bytes that are served. One thread writes: it
+//! takes what is queued, checks the preconditions, numbers the changes, has an engine make them durable in one
+//! step, and only then lets anyone see them. Reads never wait for a disk.
+//!
+//! ```
+//! # use chainplate_storage::{Key, ListRequest, Options, Store};
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let store = Store::open(Options::default()).await?;
+//! let key = Key::new("configmaps", Some("default"), "a");
+//! let made = store.create(key, r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a"}}"#.into()).await?;
+//! let list = store.list(&ListRequest { prefix: "configmaps", ..Default::default() })?;
+//! assert_eq!((list.revision, list.objects.len()), (made.revision(), 1));
+//! let watch = store.watch("configmaps", list.revision)?; // exactly what happens after the list
+//! # store.close().await?; Ok::<_, Box<dyn std::error::Error>>(()) })?; Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
 
-use bytes::Bytes;
+mod collection;
+mod document;
+mod engine;
+mod key;
+mod object;
+mod shared;
+mod stats;
+mod store;
+mod watch;
+mod writer;
+
+pub use key::Key;
+pub use object::{Event, EventKind, Object};
+pub use stats::{COMMIT_BOUNDS, Stats};
+pub use store::Store;
+pub use watch::Watch;
+
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// A point on the store's single clock. 0 means "none"; real revisions start at 1 and never decrease.
 pub type Revision = u64;
 
-/// Where an object stands: `/registry/<prefix>/[<namespace>/]<name>`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key {
-    /// The collection, `pods`, `services/specs`, `stable.example.com/crontabs`.
-    pub prefix: Arc<str>,
-    /// `<namespace>/<name>`, or `<name>` for cluster-scoped objects.
-    pub path: Box<str>,
-}
+/// The revision of a store in which nothing was written yet, as etcd's. It is not 0, because resourceVersion
+/// "0" means "any" to clients.
+pub const FIRST_REVISION: Revision = 1;
 
-impl Key {
-    pub fn new(prefix: impl Into<Arc<str>>, namespace: Option<&str>, name: &str) -> Self { todo!() }
-    pub fn name(&self) -> &str { todo!() }
-    pub fn namespace(&self) -> Option<&str> { todo!() }
-}
-
-/// One stored object, encoded, as it is served: `metadata.resourceVersion` is spliced in as the first member
-/// of metadata.
-#[derive(Debug)]
-pub struct Object {
-    /* key, bytes, revision, create_revision, metadata range … */
-}
-
-impl Object {
-    pub fn key(&self) -> &Key { todo!() }
-    /// The whole JSON document, resourceVersion included: `{"kind":…,"apiVersion":…,"metadata":{"resourceVersion":"7",…},…}`.
-    pub fn json(&self) -> &Bytes { todo!() }
-    /// From `"metadata":` to the closing brace of the document, exclusive of the opening head
-    /// (`{"kind":…,"apiVersion":…,`): what follows when another head is written in front.
-    pub fn after_head(&self) -> &[u8] { todo!() }
-    /// The value of `metadata` alone, `{"resourceVersion":…}`.
-    pub fn metadata(&self) -> &[u8] { todo!() }
-    /// The document without resourceVersion, as it was written, in two pieces (before and after the splice).
-    pub fn stored(&self) -> (&[u8], &[u8]) { todo!() }
-    pub fn revision(&self) -> Revision { todo!() }
-    pub fn create_revision(&self) -> Revision { todo!() }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventKind { Added, Modified, Deleted }
-
-/// One change. Shared by all watchers.
-#[derive(Debug)]
-pub struct Event {
-    pub kind: EventKind,
-    /// The object after the change; of a deletion, the last state with the deletion's revision.
-    pub object: Arc<Object>,
-    /// The state before, if there was one.
-    pub previous: Option<Arc<Object>>,
-}
-
-impl Event {
-    pub fn revision(&self) -> Revision { todo!() }
-}
-
-#[derive(Debug, thiserror::Error)]
+/// Why a call failed.
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    #[error("{0:?} already exists")]
+    /// There is an object at the key.
+    #[error("{0} already exists")]
     AlreadyExists(Key),
-    #[error("{0:?} not found")]
+    /// There is no object at the key.
+    #[error("{0} not found")]
     NotFound(Key),
     /// The expected revision is not the current one.
-    #[error("{key:?} is at revision {current}, not at the expected one")]
-    Conflict { key: Key, current: Revision },
+    #[error("{key} is at revision {current}, not at the expected one")]
+    Conflict {
+        /// The object.
+        key: Key,
+        /// Its revision.
+        current: Revision,
+    },
     /// The revision is older than the history that is kept.
     #[error("revision {requested} is compacted, the oldest kept is {oldest}")]
-    Compacted { requested: Revision, oldest: Revision },
+    Compacted {
+        /// The revision that was asked for.
+        requested: Revision,
+        /// The oldest that can be asked for.
+        oldest: Revision,
+    },
     /// The revision is in the future and did not arrive in time.
     #[error("revision {requested} is in the future, the current one is {current}")]
-    FutureRevision { requested: Revision, current: Revision },
-    /// The value is not a JSON object with `metadata`, or too large.
-    #[error("{key:?}: the value cannot be stored: {why}")]
-    BadValue { key: Key, why: String },
+    FutureRevision {
+        /// The revision that was asked for.
+        requested: Revision,
+        /// The store's.
+        current: Revision,
+    },
+    /// The value is not a JSON object with `metadata`, or too large; or the key cannot be stored.
+    #[error("{key}: the value cannot be stored: {why}")]
+    BadValue {
+        /// The object.
+        key: Key,
+        /// What is wrong, for people.
+        why: String,
+    },
+    /// The store was closed, or its writer is lost.
     #[error("the store is closed")]
     Closed,
-    /// The engine failed; nothing was acknowledged.
+    /// The engine failed; nothing was acknowledged. Whether the write took place shows once the engine works
+    /// again.
     #[error("storage engine: {0}")]
     Engine(String),
 }
 
+/// What calls return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// How a store is opened.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The data directory; `None` keeps everything in memory.
@@ -97,12 +105,29 @@ pub struct Options {
     pub history_events: usize,
     /// For how long events and old states are kept.
     pub history_age: Duration,
+    /// The largest value that is stored, in bytes.
+    pub max_object_bytes: usize,
+}
+
+impl Default for Options {
+    /// In memory; 10 000 events and 10 minutes of history (two of upstream's compaction intervals); objects of
+    /// 1.5 MiB, etcd's limit on requests.
+    fn default() -> Self {
+        Self {
+            directory: None,
+            history_events: 10_000,
+            history_age: Duration::from_secs(600),
+            max_object_bytes: 3 << 19,
+        }
+    }
 }
 
 /// What a list takes.
 #[derive(Debug, Clone, Default)]
 pub struct ListRequest<'a> {
+    /// The collection.
     pub prefix: &'a str,
+    /// One namespace; `None` for all objects.
     pub namespace: Option<&'a str>,
     /// Start after this `Key::path` (exclusive).
     pub after: Option<&'a str>,
@@ -112,55 +137,13 @@ pub struct ListRequest<'a> {
     pub at: Option<Revision>,
 }
 
+/// A list, or a page of one.
 #[derive(Debug)]
 pub struct List {
+    /// The list is exactly the state at this revision.
     pub revision: Revision,
+    /// In the order of their paths.
     pub objects: Vec<Arc<Object>>,
     /// Objects after the last one, exact.
     pub remaining: usize,
-}
-
-/// A cloneable handle.
-#[derive(Debug, Clone)]
-pub struct Store {}
-
-impl Store {
-    /// Opens or makes a store.
-    pub async fn open(options: Options) -> Result<Self> { todo!() }
-    /// The revision of the last acknowledged write.
-    pub fn revision(&self) -> Revision { todo!() }
-    /// Waits until `revision` is reached; `FutureRevision` after `patience`.
-    pub async fn wait_for(&self, revision: Revision, patience: Duration) -> Result<()> { todo!() }
-    /// The current state of one object; linearizable.
-    pub fn get(&self, key: &Key) -> Option<Arc<Object>> { todo!() }
-    /// `value` is JSON without resourceVersion, head first (kind, apiVersion, metadata).
-    pub async fn create(&self, key: Key, value: Bytes) -> Result<Arc<Object>> { todo!() }
-    /// Byte-equal to what is stored: nothing is written and the current object comes back.
-    pub async fn update(&self, key: Key, value: Bytes, expected: Option<Revision>) -> Result<Arc<Object>> { todo!() }
-    /// The last state, with the deletion's revision.
-    pub async fn delete(&self, key: Key, expected: Option<Revision>) -> Result<Arc<Object>> { todo!() }
-    pub fn list(&self, request: &ListRequest<'_>) -> Result<List> { todo!() }
-    /// How many objects a collection has.
-    pub fn count(&self, prefix: &str) -> usize { todo!() }
-    /// Every change after `after` in the collection (all namespaces), in order, each once.
-    pub fn watch(&self, prefix: &str, after: Revision) -> Result<Watch> { todo!() }
-    /// Drops history at and before `revision`.
-    pub async fn compact(&self, revision: Revision) -> Result<()> { todo!() }
-    /// Errors when writes cannot be made durable.
-    pub fn health(&self) -> Result<()> { todo!() }
-    /// Writes what is queued, then closes. Later calls get `Closed`; watches end.
-    pub async fn close(&self) -> Result<()> { todo!() }
-}
-
-/// A cursor on a collection's log.
-#[derive(Debug)]
-pub struct Watch {}
-
-impl Watch {
-    /// The next batch of events (at least one, at most `max`); `None` when the store closed.
-    /// `Compacted` when this watcher was so slow that the log moved on without it.
-    pub async fn next(&mut self, max: usize) -> Option<Result<Vec<Arc<Event>>>> { todo!() }
-    /// The revision up to which this watch has delivered everything (for bookmarks): at least that of the last
-    /// event, and it advances with the store when other collections change.
-    pub fn progress(&self) -> Revision { todo!() }
 }
