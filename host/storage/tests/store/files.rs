@@ -1,0 +1,161 @@
+//! The data directory: restarts, locks, permissions, damage.
+
+use crate::{contents, key, open, pods, value};
+use chainplate_storage::{Error, Key, ListRequest, Options, Store};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+async fn refusal(directory: &Path) -> String {
+    let options = Options { directory: Some(directory.to_owned()), ..Options::default() };
+    match Store::open(options).await {
+        Err(Error::Engine(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_restart_keeps_objects_and_the_clock_but_not_the_history() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path()).await;
+    assert_eq!(store.revision(), 1);
+    for (path, content) in [("a/one", "1"), ("a/two", "2"), ("three", "3")] {
+        store.create(key(path), value(content)).await.unwrap();
+    }
+    store.update(key("a/one"), value("1b"), None).await.unwrap();
+    store.create(Key::new("services/specs", Some("a"), "one"), value("s")).await.unwrap();
+    store.delete(key("a/two"), None).await.unwrap();
+    let before = store.get(&key("a/one")).unwrap();
+    store.close().await.unwrap();
+
+    let store = open(place.path()).await;
+    // The last write was a deletion: its revision counts.
+    assert_eq!(contents(&store, &pods()), (7, vec!["a/one=1b".to_owned(), "three=3".to_owned()]));
+    assert_eq!(contents(&store, &ListRequest { prefix: "services/specs", ..pods() }).1, ["a/one=s"]);
+    let after = store.get(&key("a/one")).unwrap();
+    assert_eq!(after.json(), before.json());
+    assert_eq!((after.revision(), after.create_revision()), (5, 2));
+    assert_eq!(after.stored(), before.stored());
+    assert_eq!(after.after_head(), before.after_head());
+    assert!(matches!(store.watch("pods", 6), Err(Error::Compacted { oldest: 7, .. })));
+    assert!(matches!(store.watch("new", 6), Err(Error::Compacted { oldest: 7, .. })));
+    let mut watch = store.watch("pods", 7).unwrap();
+    store.update(key("three"), value("4"), Some(4)).await.unwrap();
+    assert_eq!(watch.next(9).await.unwrap().unwrap()[0].revision(), 8);
+    // Equal to what was loaded: no write.
+    store.update(key("a/one"), value("1b"), None).await.unwrap();
+    assert_eq!(store.revision(), 8);
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn dropped_handles_lose_nothing_that_was_acknowledged() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path()).await;
+    store.create(key("a/one"), value("1")).await.unwrap();
+    drop(store);
+    let options = Options { directory: Some(place.path().to_owned()), ..Options::default() };
+    // The writer gives the directory back when it has seen that nobody is left.
+    let store = loop {
+        match Store::open(options.clone()).await {
+            Ok(store) => break store,
+            Err(error) => assert!(error.to_string().contains("in use"), "{error}"),
+        }
+    };
+    assert!(store.get(&key("a/one")).is_some());
+}
+
+#[tokio::test]
+async fn a_directory_has_one_user_at_a_time() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path()).await;
+    let why = refusal(place.path()).await;
+    assert!(
+        why.contains("in use by another process") && why.contains(place.path().to_str().unwrap()),
+        "{why}"
+    );
+    store.create(key("a/one"), value("1")).await.unwrap();
+    store.close().await.unwrap();
+    open(place.path()).await.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn only_the_owner_can_read() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path().join("deep").join("data");
+    open(&directory).await.close().await.unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&directory), 0o700);
+    assert_eq!(mode(&directory.join("store.redb")), 0o600);
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_made_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("file");
+    fs::write(&file, "x").unwrap();
+    let why = refusal(&file.join("data")).await;
+    assert!(
+        why.contains("data directory") && why.contains("file/data") && why.contains("check the path"),
+        "{why}"
+    );
+}
+
+/// A store with some objects, closed.
+async fn filled(directory: &Path) {
+    let store = open(directory).await;
+    for number in 0..200 {
+        store.create(key(&format!("a/{number}")), value(&"x".repeat(2000))).await.unwrap();
+    }
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_store_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("store.redb");
+    for content in [&b"not a store"[..], &[0; 4096], &[0xff; 100_000]] {
+        fs::write(&file, content).unwrap();
+        let why = refusal(place.path()).await;
+        assert!(why.contains("store.redb is damaged or not a store") && why.contains("snapshot"), "{why}");
+        assert_eq!(fs::read(&file).unwrap(), content, "a refused file is left alone");
+    }
+}
+
+#[tokio::test]
+async fn a_cut_file_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    filled(place.path()).await;
+    let file = place.path().join("store.redb");
+    let whole = fs::read(&file).unwrap();
+    for part in 1..10 {
+        fs::write(&file, &whole[..whole.len() / 10 * part]).unwrap();
+        let why = refusal(place.path()).await;
+        assert!(why.contains("store.redb is damaged"), "{part}: {why}");
+    }
+    fs::write(&file, &whole).unwrap();
+    assert_eq!(open(place.path()).await.count("pods"), 200);
+}
+
+#[tokio::test]
+async fn overwritten_pages_never_panic() {
+    let place = tempfile::tempdir().unwrap();
+    filled(place.path()).await;
+    let file = place.path().join("store.redb");
+    let whole = fs::read(&file).unwrap();
+    let mut refused = 0;
+    for page in 0..whole.len() / 4096 {
+        let mut torn = whole.clone();
+        torn[page * 4096..(page + 1) * 4096].fill(0xa5);
+        fs::write(&file, &torn).unwrap();
+        let options = Options { directory: Some(place.path().to_owned()), ..Options::default() };
+        match Store::open(options).await {
+            // A page that is free, or values that are read as they are.
+            Ok(store) => store.close().await.unwrap(),
+            Err(Error::Engine(why)) => {
+                assert!(why.contains("store.redb"), "{why}");
+                refused += 1;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert!(refused > 0);
+}
