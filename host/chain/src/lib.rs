@@ -1,1 +1,23 @@
-//! chainplate-chain.
+//! The server chain: WebAssembly components in order, each answering *respond* or *delegate*.
+//!
+//! The chain is a loop in the host. Each component has its own instances, limits, grants and metrics; a trap or a
+//! timeout costs one instance and one request. What comes out is a plan, executed elsewhere.
+
+mod admission;
+mod bindings;
+mod chain;
+mod claims;
+pub mod config;
+pub mod imports;
+mod instance;
+mod metrics;
+mod plugin;
+mod publications;
+mod request;
+mod tasks;
+
+pub use chain::{Answer, Chain, Error, Host, Shipped};
+pub use metrics::Metrics;
+pub use plugin::Plugin;
+pub use publications::{GroupVersion, Publications};
+pub use request::{Body, ReadBody, Request, Warn};

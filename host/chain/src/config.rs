@@ -1,0 +1,301 @@
+//! The chain's configuration file: `apiVersion: chainplate.dev/v1alpha1`, `kind: ServerChainConfiguration`.
+
+use serde::Deserialize;
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Which components stand in the chain, in the order in which requests meet them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ServerChainConfiguration {
+    api_version: String,
+    kind: String,
+    /// The components, outermost first.
+    pub components: Vec<ComponentConfiguration>,
+}
+
+/// One component.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ComponentConfiguration {
+    /// Its name in this chain: in logs, metrics and errors. Unique.
+    pub name: String,
+    /// Where its code is.
+    pub source: Source,
+    /// Handed to the component as JSON.
+    #[serde(default)]
+    pub configuration: serde_json::Map<String, serde_json::Value>,
+    /// What it may do. Nothing, if it is not said here.
+    #[serde(default)]
+    pub grants: Grants,
+    /// What it may use.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// Where a component's code is.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub enum Source {
+    /// A component that ships with the host, by name.
+    Builtin(String),
+    /// A `.wasm` file; a relative path starts at the configuration file.
+    Path(PathBuf),
+}
+
+/// What a component may do; deny by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Grants {
+    /// Storage prefixes: `pods`, `stable.example.com/crontabs`, `stable.example.com/*`, or `*`.
+    #[serde(default)]
+    pub storage: Vec<String>,
+    /// Paths that it may claim, each with everything below it: `/hello`, `/apis/stable.example.com`, or `/`.
+    #[serde(default)]
+    pub paths: Vec<String>,
+    /// API groups that it may publish documents of; the empty string is the core group, `*` any.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Whether it may read what others publish (the aggregator does).
+    #[serde(default)]
+    pub publications: bool,
+}
+
+impl Grants {
+    /// Whether the storage prefix is granted.
+    pub fn allows_storage(&self, prefix: &str) -> bool {
+        self.storage.iter().any(|grant| match grant.strip_suffix('*') {
+            Some(start) => prefix.starts_with(start),
+            None => grant == prefix,
+        })
+    }
+
+    /// Whether the path, and all below it, may be claimed.
+    pub fn allows_path(&self, path: &str) -> bool {
+        self.paths.iter().any(|grant| crate::claims::covers(grant.trim_end_matches('/'), path))
+    }
+
+    /// Whether documents of the group may be published.
+    pub fn allows_group(&self, group: &str) -> bool {
+        self.groups.iter().any(|grant| grant == "*" || grant == group)
+    }
+}
+
+/// What a component may use. Unset limits take the defaults of its kind (shipped or third-party).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Limits {
+    /// Linear memory of one instance, in bytes or with a binary suffix (`64Mi`).
+    pub memory: Option<Bytes>,
+    /// Seconds that one call may take, host calls included.
+    pub timeout_seconds: Option<u64>,
+    /// Instances at a time.
+    pub instances: Option<usize>,
+    /// Calls after which an instance is replaced.
+    pub calls_per_instance: Option<u32>,
+    /// Bytes that one call may hand to the host.
+    pub hostcall_bytes: Option<Bytes>,
+}
+
+/// A number of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bytes(pub usize);
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Number(usize),
+            Text(String),
+        }
+        let text = match Form::deserialize(deserializer)? {
+            Form::Number(bytes) => return Ok(Self(bytes)),
+            Form::Text(text) => text,
+        };
+        let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let factor = match &text[digits.len()..] {
+            "" => Some(1_usize),
+            "Ki" => Some(1 << 10),
+            "Mi" => Some(1 << 20),
+            "Gi" => Some(1 << 30),
+            _ => None,
+        };
+        let number = digits.parse::<usize>().ok();
+        number.zip(factor).and_then(|(number, factor)| number.checked_mul(factor)).map(Self).ok_or_else(|| {
+            serde::de::Error::custom(format!("{text:?} is not a size; write bytes, or 64Mi, 1Gi"))
+        })
+    }
+}
+
+/// Limits with every default filled in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EffectiveLimits {
+    /// Linear memory of one instance, in bytes.
+    pub memory: usize,
+    /// The longest call.
+    pub timeout: Duration,
+    /// Instances at a time.
+    pub instances: usize,
+    /// Calls after which an instance is replaced.
+    pub calls_per_instance: u32,
+    /// Bytes that one call may hand to the host.
+    pub hostcall_bytes: usize,
+}
+
+impl Limits {
+    /// Fills in the defaults of the component's kind.
+    pub fn effective(&self, trust: chainplate_engine::Trust) -> EffectiveLimits {
+        let shipped = trust == chainplate_engine::Trust::Shipped;
+        let memory = if shipped { chainplate_engine::DEFAULT_MEMORY_LIMIT } else { 64 << 20 };
+        let timeout = if shipped { 60 } else { 10 };
+        EffectiveLimits {
+            memory: self.memory.map_or(memory, |bytes| bytes.0),
+            timeout: Duration::from_secs(self.timeout_seconds.unwrap_or(timeout)),
+            // A durable write holds its instance while the group commits: as many as clients that write at once.
+            instances: self.instances.unwrap_or(if shipped { 128 } else { 32 }),
+            calls_per_instance: self.calls_per_instance.unwrap_or(if shipped { 1_000_000 } else { 1000 }),
+            hostcall_bytes: self.hostcall_bytes.map_or(64 << 20, |bytes| bytes.0),
+        }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("chain configuration {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not understood, or says something impossible. All faults at once.
+    #[error("chain configuration {name}: {}", faults.join("; "))]
+    Invalid {
+        /// The file, or what it came from.
+        name: String,
+        /// What is wrong.
+        faults: Vec<String>,
+    },
+}
+
+const API_VERSION: &str = "chainplate.dev/v1alpha1";
+const KIND: &str = "ServerChainConfiguration";
+
+impl ServerChainConfiguration {
+    /// Reads the file. Relative component paths are resolved against its directory.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or [`Error::Invalid`] with every fault.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let mut configuration = Self::parse(&path.display().to_string(), &text)?;
+        let directory = path.parent().unwrap_or(Path::new("."));
+        for component in &mut configuration.components {
+            if let Source::Path(file) = &mut component.source {
+                *file = directory.join(&*file);
+            }
+        }
+        Ok(configuration)
+    }
+
+    /// Reads the text of a configuration that came from `name`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every fault.
+    pub fn parse(name: &str, text: &str) -> Result<Self, Error> {
+        let invalid = |faults| Error::Invalid { name: name.to_owned(), faults };
+        let configuration: Self =
+            serde_saphyr::from_str(text).map_err(|error| invalid(vec![error.to_string()]))?;
+        let faults = configuration.faults();
+        if faults.is_empty() { Ok(configuration) } else { Err(invalid(faults)) }
+    }
+
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.api_version != API_VERSION || self.kind != KIND {
+            faults.push(format!(
+                "it is {} {}, not {API_VERSION} {KIND}; correct apiVersion and kind",
+                self.api_version, self.kind
+            ));
+        }
+        if self.components.is_empty() {
+            faults.push("components is empty; list at least one".to_owned());
+        }
+        let mut names = BTreeSet::new();
+        for component in &self.components {
+            let name = &component.name;
+            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            {
+                faults.push(format!("component name {name:?} must be lower-case letters, digits and '-'"));
+            }
+            if !names.insert(name) {
+                faults.push(format!("component name {name:?} is used twice; names tell components apart"));
+            }
+            if component.limits.instances == Some(0) || component.limits.calls_per_instance == Some(0) {
+                faults.push(format!("component {name:?}: a limit of 0 lets it serve nothing"));
+            }
+        }
+        faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "
+apiVersion: chainplate.dev/v1alpha1
+kind: ServerChainConfiguration
+components:
+- name: hello
+  source: {path: hello.wasm}
+  configuration: {greeting: hi}
+  grants: {storage: ['hello.example.com/*'], paths: [/hello], groups: [hello.example.com]}
+  limits: {memory: 64Mi, timeoutSeconds: 2}
+- name: core
+  source: {builtin: core}
+";
+
+    #[test]
+    fn a_file_lists_components_in_order() {
+        let read = ServerChainConfiguration::parse("test", TEXT).unwrap();
+        assert_eq!(read.components[0].source, Source::Path("hello.wasm".into()));
+        assert_eq!(read.components[0].limits.memory, Some(Bytes(64 << 20)));
+        assert_eq!(read.components[1].source, Source::Builtin("core".into()));
+        assert_eq!(read.components[1].grants, Grants::default());
+    }
+
+    #[test]
+    fn grants_cover_what_they_name_and_nothing_beside_it() {
+        let grants = &ServerChainConfiguration::parse("test", TEXT).unwrap().components[0].grants;
+        assert!(grants.allows_storage("hello.example.com/greetings"));
+        assert!(!grants.allows_storage("secrets"));
+        assert!(grants.allows_path("/hello/there"));
+        assert!(!grants.allows_path("/hello-there"));
+        assert!(!grants.allows_path("/"));
+        assert!(!grants.allows_group(""));
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        let text = "{apiVersion: v1, kind: Chain, components: [{name: A, source: {builtin: core}, limits: {instances: 0}}]}";
+        let error = ServerChainConfiguration::parse("test", text).unwrap_err().to_string();
+        for part in ["not chainplate.dev/v1alpha1", "\"A\" must be lower-case", "limit of 0"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused_by_name() {
+        let error = ServerChainConfiguration::parse("test", &TEXT.replace("limits", "limit")).unwrap_err();
+        assert!(error.to_string().contains("limit"), "{error}");
+    }
+}

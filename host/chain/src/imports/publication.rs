@@ -1,0 +1,132 @@
+//! Publication of discovery and OpenAPI documents.
+
+use super::to_wire;
+use crate::{
+    bindings::chainplate::server::{publication, types as wire},
+    instance::State,
+    publications::GroupVersion,
+};
+use chainplate_apimachinery::Status;
+use std::sync::Arc;
+use wasmtime::component::Resource;
+
+/// A group-version's documents, in the making or as published.
+#[derive(Debug)]
+pub struct GroupVersionHandle(Arc<GroupVersion>);
+
+impl State {
+    fn document(&mut self, this: &Resource<GroupVersionHandle>) -> wasmtime::Result<&mut GroupVersion> {
+        Ok(Arc::make_mut(&mut self.table.get_mut(this)?.0))
+    }
+}
+
+impl publication::HostGroupVersion for State {
+    fn new(&mut self, group: String, version: String) -> wasmtime::Result<Resource<GroupVersionHandle>> {
+        let document = GroupVersion { group, version, ..GroupVersion::default() };
+        Ok(self.table.push(GroupVersionHandle(Arc::new(document)))?)
+    }
+
+    fn set_discovery(&mut self, this: Resource<GroupVersionHandle>, json: Vec<u8>) -> wasmtime::Result<()> {
+        self.document(&this)?.discovery = json.into();
+        Ok(())
+    }
+
+    fn set_openapi_v3(&mut self, this: Resource<GroupVersionHandle>, json: Vec<u8>) -> wasmtime::Result<()> {
+        self.document(&this)?.openapi_v3 = Some(json.into());
+        Ok(())
+    }
+
+    fn set_priorities(
+        &mut self,
+        this: Resource<GroupVersionHandle>,
+        group_priority_minimum: i32,
+        version_priority: i32,
+    ) -> wasmtime::Result<()> {
+        let document = self.document(&this)?;
+        document.group_priority_minimum = group_priority_minimum;
+        document.version_priority = version_priority;
+        Ok(())
+    }
+
+    fn group(&mut self, this: Resource<GroupVersionHandle>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&this)?.0.group.clone())
+    }
+
+    fn version(&mut self, this: Resource<GroupVersionHandle>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&this)?.0.version.clone())
+    }
+
+    fn discovery(&mut self, this: Resource<GroupVersionHandle>) -> wasmtime::Result<Vec<u8>> {
+        Ok(self.table.get(&this)?.0.discovery.to_vec())
+    }
+
+    fn group_priority_minimum(&mut self, this: Resource<GroupVersionHandle>) -> wasmtime::Result<i32> {
+        Ok(self.table.get(&this)?.0.group_priority_minimum)
+    }
+
+    fn version_priority(&mut self, this: Resource<GroupVersionHandle>) -> wasmtime::Result<i32> {
+        Ok(self.table.get(&this)?.0.version_priority)
+    }
+
+    fn publisher(&mut self, this: Resource<GroupVersionHandle>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&this)?.0.publisher.clone())
+    }
+
+    fn drop(&mut self, this: Resource<GroupVersionHandle>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}
+
+impl publication::Host for State {
+    fn publish(
+        &mut self,
+        group_versions: Vec<Resource<GroupVersionHandle>>,
+    ) -> wasmtime::Result<Result<(), wire::Status>> {
+        let mut documents = Vec::with_capacity(group_versions.len());
+        for handle in group_versions {
+            documents.push(Arc::unwrap_or_clone(self.table.delete(handle)?.0));
+        }
+        let plugin = &self.plugin;
+        if let Some(refused) = documents.iter().find(|item| !plugin.grants.allows_group(&item.group)) {
+            return Ok(Err(to_wire(Status::forbidden(
+                "",
+                "",
+                "",
+                &format!(
+                    "component {:?} may not publish the group {:?}; add it to grants.groups of this component",
+                    plugin.name, refused.group
+                ),
+            ))));
+        }
+        Ok(plugin.publications.publish(&plugin.name, documents).map_err(to_wire))
+    }
+
+    fn withdraw(&mut self, group: String, version: String) -> wasmtime::Result<()> {
+        self.plugin.publications.withdraw(&self.plugin.name, &group, &version);
+        Ok(())
+    }
+
+    fn generation(&mut self) -> wasmtime::Result<u64> {
+        Ok(self.plugin.publications.generation())
+    }
+
+    fn all(&mut self) -> wasmtime::Result<Result<Vec<Resource<GroupVersionHandle>>, wire::Status>> {
+        if !self.plugin.grants.publications {
+            return Ok(Err(to_wire(Status::forbidden(
+                "",
+                "",
+                "",
+                &format!(
+                    "component {:?} may not read publications; set grants.publications of this component",
+                    self.plugin.name
+                ),
+            ))));
+        }
+        let mut handles = Vec::new();
+        for item in self.plugin.publications.all() {
+            handles.push(self.table.push(GroupVersionHandle(item))?);
+        }
+        Ok(Ok(handles))
+    }
+}

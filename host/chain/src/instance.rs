@@ -1,0 +1,57 @@
+//! One instance of a component: its store, its limits, its handles.
+
+use crate::plugin::PluginContext;
+use std::sync::Arc;
+use wasmtime::{ResourceLimiter, component::ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+/// Most handles that an instance may hold: requests, collections, objects of a page.
+const MAX_HANDLES: usize = 20_000;
+
+/// What belongs to one instance.
+pub struct State {
+    pub(crate) table: ResourceTable,
+    pub(crate) plugin: Arc<PluginContext>,
+    pub(crate) limiter: Limiter,
+    wasi: WasiCtx,
+}
+
+impl State {
+    pub(crate) fn new(plugin: Arc<PluginContext>) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_HANDLES);
+        let limiter = Limiter { used: 0, limit: plugin.limits.memory };
+        // No arguments, environment, files or network; output goes nowhere (logs have an import of their own).
+        let wasi = WasiCtx::builder().build();
+        Self { table, plugin, limiter, wasi }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// Bounds an instance's linear memory, over all its memories together.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    /// Bytes in use.
+    pub(crate) used: usize,
+    limit: usize,
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let after = self.used.saturating_sub(current).saturating_add(desired);
+        if after > self.limit {
+            return Ok(false);
+        }
+        self.used = after;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= 100_000)
+    }
+}

@@ -1,0 +1,128 @@
+//! Per-component series, `chainplate_plugin_*`.
+
+use parking_lot::Mutex;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PluginLabel {
+    plugin: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    plugin: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NameLabel {
+    plugin: String,
+    name: String,
+}
+
+/// The series of all components.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    calls: Family<OutcomeLabel, Counter>,
+    seconds: Family<PluginLabel, Histogram, fn() -> Histogram>,
+    traps: Family<PluginLabel, Counter>,
+    timeouts: Family<PluginLabel, Counter>,
+    instances: Family<PluginLabel, Gauge>,
+    memory: Family<PluginLabel, Gauge>,
+    events: Family<NameLabel, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        // Warm calls take microseconds, durable writes milliseconds, limits seconds.
+        let buckets: fn() -> Histogram =
+            || Histogram::new([5e-6, 2e-5, 1e-4, 5e-4, 2e-3, 1e-2, 5e-2, 0.25, 1.0, 5.0, 30.0]);
+        Self {
+            calls: Family::default(),
+            seconds: Family::new_with_constructor(buckets),
+            traps: Family::default(),
+            timeouts: Family::default(),
+            instances: Family::default(),
+            memory: Family::default(),
+            events: Family::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Adds the series to a registry.
+    pub fn register(&self, registry: &mut Registry) {
+        let registry = registry.sub_registry_with_prefix("chainplate_plugin");
+        registry.register("calls", "Calls into a component, by outcome", self.calls.clone());
+        registry.register("call_duration_seconds", "How long calls took", self.seconds.clone());
+        registry.register("traps", "Calls that trapped; their instance was discarded", self.traps.clone());
+        registry.register("timeouts", "Calls that ran out of time; their instance was discarded", self.timeouts.clone());
+        registry.register("instances", "Live instances, warm ones included", self.instances.clone());
+        registry.register("memory_bytes", "Linear memory of all live instances", self.memory.clone());
+        registry.register("events", "What a component counts itself, by name", self.events.clone());
+    }
+
+    pub(crate) fn plugin(&self, name: &str) -> PluginMetrics {
+        let plugin = PluginLabel { plugin: name.to_owned() };
+        let calls =
+            |outcome| self.calls.get_or_create_owned(&OutcomeLabel { plugin: name.to_owned(), outcome });
+        PluginMetrics {
+            name: name.to_owned(),
+            responded: calls("respond"),
+            delegated: calls("delegate"),
+            failed: calls("status"),
+            broken: calls("fault"),
+            seconds: self.seconds.get_or_create_owned(&plugin),
+            traps: self.traps.get_or_create_owned(&plugin),
+            timeouts: self.timeouts.get_or_create_owned(&plugin),
+            instances: self.instances.get_or_create_owned(&plugin),
+            memory: self.memory.get_or_create_owned(&plugin),
+            events: self.events.clone(),
+            counters: Arc::default(),
+        }
+    }
+}
+
+/// Most counters that a component may make.
+const MAX_COUNTERS: usize = 100;
+
+/// One component's series, looked up once.
+#[derive(Debug)]
+pub(crate) struct PluginMetrics {
+    name: String,
+    pub(crate) responded: Counter,
+    pub(crate) delegated: Counter,
+    pub(crate) failed: Counter,
+    pub(crate) broken: Counter,
+    seconds: Histogram,
+    pub(crate) traps: Counter,
+    pub(crate) timeouts: Counter,
+    pub(crate) instances: Gauge,
+    pub(crate) memory: Gauge,
+    events: Family<NameLabel, Counter>,
+    counters: Arc<Mutex<HashMap<String, Counter>>>,
+}
+
+impl PluginMetrics {
+    pub(crate) fn observe(&self, took: Duration) {
+        self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// Adds to a counter of the component's own; new names over the limit are dropped.
+    pub(crate) fn count(&self, name: &str, delta: u64) {
+        let mut counters = self.counters.lock();
+        if let Some(counter) = counters.get(name) {
+            counter.inc_by(delta);
+        } else if counters.len() < MAX_COUNTERS {
+            let label = NameLabel { plugin: self.name.clone(), name: name.to_owned() };
+            let counter = self.events.get_or_create_owned(&label);
+            counter.inc_by(delta);
+            counters.insert(name.to_owned(), counter);
+        }
+    }
+}

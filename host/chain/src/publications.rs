@@ -1,0 +1,122 @@
+//! What components serve, told to the host for those in front of them.
+
+use bytes::Bytes;
+use chainplate_apimachinery::Status;
+use parking_lot::RwLock;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// The documents of one group and version.
+#[derive(Debug, Clone, Default)]
+pub struct GroupVersion {
+    /// The group, empty for core.
+    pub group: String,
+    /// The version.
+    pub version: String,
+    /// `APIVersionDiscovery`, in JSON.
+    pub discovery: Bytes,
+    /// The OpenAPI v3 document, in JSON.
+    pub openapi_v3: Option<Bytes>,
+    /// The greater, the earlier its group stands.
+    pub group_priority_minimum: i32,
+    /// The greater, the earlier it stands in its group.
+    pub version_priority: i32,
+    /// The component.
+    pub publisher: String,
+}
+
+type Published = BTreeMap<(String, String), Arc<GroupVersion>>;
+
+/// Everything that is published, replaced as a whole: readers see all of a publication or nothing.
+#[derive(Debug, Default)]
+pub struct Publications {
+    published: RwLock<Arc<Published>>,
+    generation: AtomicU64,
+}
+
+impl Publications {
+    /// Publishes in one step.
+    ///
+    /// # Errors
+    /// 403 if another component publishes one of them.
+    pub fn publish(&self, publisher: &str, group_versions: Vec<GroupVersion>) -> Result<(), Status> {
+        let mut published = self.published.write();
+        for item in &group_versions {
+            let key = (item.group.clone(), item.version.clone());
+            if let Some(there) = published.get(&key).filter(|there| there.publisher != publisher) {
+                return Err(Status::forbidden(
+                    "",
+                    "",
+                    "",
+                    &format!(
+                        "component {publisher:?} cannot publish {}/{}: component {:?} does",
+                        item.group, item.version, there.publisher
+                    ),
+                ));
+            }
+        }
+        let mut next = Published::clone(&published);
+        for mut item in group_versions {
+            item.publisher = publisher.to_owned();
+            next.insert((item.group.clone(), item.version.clone()), Arc::new(item));
+        }
+        *published = Arc::new(next);
+        self.generation.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+
+    /// Takes a group-version back, if that component published it.
+    pub fn withdraw(&self, publisher: &str, group: &str, version: &str) {
+        let mut published = self.published.write();
+        let key = (group.to_owned(), version.to_owned());
+        if published.get(&key).is_some_and(|there| there.publisher == publisher) {
+            let mut next = Published::clone(&published);
+            next.remove(&key);
+            *published = Arc::new(next);
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Changes with every publication.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Everything, by group and version.
+    pub fn all(&self) -> Vec<Arc<GroupVersion>> {
+        let published = Arc::clone(&self.published.read());
+        published.values().cloned().collect()
+    }
+
+    /// One group-version.
+    pub fn get(&self, group: &str, version: &str) -> Option<Arc<GroupVersion>> {
+        self.published.read().get(&(group.to_owned(), version.to_owned())).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(group: &str) -> GroupVersion {
+        GroupVersion { group: group.into(), version: "v1".into(), ..GroupVersion::default() }
+    }
+
+    #[test]
+    fn a_publication_is_all_or_nothing_and_belongs_to_its_component() {
+        let publications = Publications::default();
+        publications.publish("a", vec![of("a.example.com")]).unwrap();
+        let refused = publications.publish("b", vec![of("b.example.com"), of("a.example.com")]).unwrap_err();
+        assert!(refused.message().contains("component \"a\" does"), "{refused}");
+        assert_eq!(publications.all().len(), 1);
+        publications.withdraw("b", "a.example.com", "v1");
+        assert_eq!(publications.generation(), 1);
+        publications.withdraw("a", "a.example.com", "v1");
+        assert_eq!((publications.all().len(), publications.generation()), (0, 2));
+    }
+}

@@ -1,0 +1,99 @@
+//! Which contract a component was built against, read from its bytes before anything is compiled.
+
+use crate::{CONTRACT_VERSION, Error};
+use wasmparser::{Encoding, Parser, Payload};
+
+/// The imports and exports of a component that concern the contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contract {
+    /// Every imported instance, `chainplate:server/storage@0.1.0`, `wasi:io/streams@0.2.6`.
+    pub imports: Vec<String>,
+    /// Every exported instance.
+    pub exports: Vec<String>,
+}
+
+const PACKAGE: &str = "chainplate:server/";
+
+/// Reads the contract of a component and checks that this host can serve it.
+///
+/// # Errors
+/// [`Error::Precompiled`], [`Error::NotAComponent`], [`Error::NoHandler`], or [`Error::Contract`] with the version that the
+/// component wants.
+pub fn contract_of(bytes: &[u8]) -> Result<Contract, Error> {
+    if wasmtime::Engine::detect_precompiled(bytes).is_some() {
+        return Err(Error::Precompiled);
+    }
+    let contract = read(bytes)?;
+    for name in contract.imports.iter().chain(&contract.exports) {
+        let Some(rest) = name.strip_prefix(PACKAGE) else { continue };
+        let version = rest.split_once('@').map_or("", |(_, version)| version);
+        if !compatible(version) {
+            return Err(Error::Contract { wanted: format!("chainplate:server@{version} ({name})") });
+        }
+    }
+    if !contract.exports.iter().any(|name| name.starts_with("chainplate:server/handler@")) {
+        return Err(Error::NoHandler);
+    }
+    Ok(contract)
+}
+
+/// Whether a component of that version links: the same track (major, or minor below 1.0) and no newer.
+fn compatible(version: &str) -> bool {
+    fn parse(version: &str) -> Option<(u64, u64, u64)> {
+        let mut parts = version.split('.').map(|part| part.parse().ok());
+        Some((parts.next()??, parts.next()??, parts.next()??))
+    }
+    let (Some(wanted), Some(have)) = (parse(version), parse(CONTRACT_VERSION)) else { return false };
+    let track = |(major, minor, _): (u64, u64, u64)| if major > 0 { (major, 0) } else { (0, minor) };
+    track(wanted) == track(have) && wanted <= have
+}
+
+fn read(bytes: &[u8]) -> Result<Contract, Error> {
+    let malformed = |error: wasmparser::BinaryReaderError| Error::NotAComponent(error.to_string());
+    let mut contract = Contract { imports: Vec::new(), exports: Vec::new() };
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(malformed)? {
+            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                return Err(Error::NotAComponent("it is a core module".into()));
+            }
+            // Payloads of nested modules and components come in line: only the outermost level counts.
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    contract.imports.push(import.map_err(malformed)?.name.name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 0 => {
+                for export in section {
+                    contract.exports.push(export.map_err(malformed)?.name.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(contract)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_the_same_track_link_unless_they_are_newer() {
+        assert!(compatible("0.1.0"));
+        assert!(!compatible("0.1.1"));
+        assert!(!compatible("0.2.0"));
+        assert!(!compatible("1.0.0"));
+        assert!(!compatible(""));
+    }
+
+    #[test]
+    fn bytes_that_are_no_component_are_refused_with_the_reason() {
+        assert!(matches!(contract_of(b"#!/bin/sh"), Err(Error::NotAComponent(_))));
+        assert!(matches!(contract_of(b"\0asm\x01\0\0\0"), Err(Error::NotAComponent(_))));
+        // An empty component.
+        assert!(matches!(contract_of(b"\0asm\x0d\0\x01\0"), Err(Error::NoHandler)));
+    }
+}
