@@ -20,6 +20,14 @@ pub(crate) fn covers(root: &str, path: &str) -> bool {
     path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// Whether `path` is `pattern`, a part `*` of which stands for any one part. A slash at the end does not count.
+fn is_like(pattern: &str, path: &str) -> bool {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let mut parts = path.split('/');
+    pattern.split('/').all(|wanted| parts.next().is_some_and(|part| wanted == "*" || wanted == part))
+        && parts.next().is_none()
+}
+
 impl Claims {
     /// Adds a claim; false when there are too many.
     pub(crate) fn add(&self, path: &str, exact: bool) -> bool {
@@ -43,13 +51,14 @@ impl Claims {
 
     pub(crate) fn matches(&self, path: &str) -> bool {
         self.0.read().iter().any(|claim| {
-            if claim.exact { claim.path == path } else { covers(&claim.path, path) }
+            if claim.exact { is_like(&claim.path, path) } else { covers(&claim.path, path) }
         })
     }
 
     /// The claimed paths, for the index at `/`.
     pub(crate) fn paths(&self) -> Vec<String> {
-        self.0.read().iter().map(|claim| claim.path.clone()).collect()
+        let claims = self.0.read();
+        claims.iter().map(|claim| claim.path.clone()).filter(|path| !path.contains('*')).collect()
     }
 }
 
@@ -67,6 +76,10 @@ mod tests {
         assert!(!claims.matches("/apis/apps.example.com"));
         assert!(claims.matches("/api"));
         assert!(!claims.matches("/api/v1"));
+        assert!(claims.matches("/api/"));
+        claims.add("/apis/*/*", true);
+        assert!(claims.matches("/apis/example.com/v1"));
+        assert!(!claims.matches("/apis/example.com/v1/things"));
         claims.release("/apis/apps");
         assert!(!claims.matches("/apis/apps"));
     }

@@ -177,6 +177,12 @@ pub fn negotiate(
     Err(not_acceptable())
 }
 
+/// The first clause of an `Accept` header, the preferred ones first, that `meet` takes: it sees the media type's two
+/// names and its parameters. For documents with forms of their own (discovery).
+pub fn first_met<T>(accept: &str, meet: impl Fn(&str, &str, &[(&str, &str)]) -> Option<T>) -> Option<T> {
+    clauses(accept).iter().find_map(|clause| meet(clause.kind, clause.subtype, &clause.parameters))
+}
+
 /// The encoding of a watch. YAML cannot be streamed.
 ///
 /// # Errors

@@ -404,7 +404,7 @@ pub mod publication {
         wire::generation()
     }
 
-    /// Everything that is published, by all components.
+    /// Everything that is published, by all components. OpenAPI documents are large: see [`openapi_v3`].
     ///
     /// # Errors
     /// 403 without the grant `publications`.
@@ -422,6 +422,16 @@ pub mod publication {
                 publisher: item.publisher(),
             })
             .collect())
+    }
+
+    /// The OpenAPI v3 document of one group-version, if one is published.
+    ///
+    /// # Errors
+    /// 403 without the grant `publications`.
+    pub fn openapi_v3(group: &str, version: &str) -> Result<Option<Vec<u8>>, Status> {
+        let all = wire::all().map_err(from_wire)?;
+        let found = all.into_iter().find(|item| item.group() == group && item.version() == version);
+        Ok(found.and_then(|item| item.openapi_v3()))
     }
 }
 

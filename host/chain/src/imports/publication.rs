@@ -60,6 +60,10 @@ impl publication::HostGroupVersion for State {
         Ok(self.table.get(&this)?.0.discovery.to_vec())
     }
 
+    fn openapi_v3(&mut self, this: Resource<GroupVersionHandle>) -> wasmtime::Result<Option<Vec<u8>>> {
+        Ok(self.table.get(&this)?.0.openapi_v3.as_deref().map(<[u8]>::to_vec))
+    }
+
     fn group_priority_minimum(&mut self, this: Resource<GroupVersionHandle>) -> wasmtime::Result<i32> {
         Ok(self.table.get(&this)?.0.group_priority_minimum)
     }

@@ -483,6 +483,15 @@ pub mod publication {
     pub fn all() -> Result<Vec<GroupVersion>, Status> {
         Ok(TOLD.with_borrow(|told| told.published.values().cloned().collect()))
     }
+
+    /// The OpenAPI v3 document of one group-version, if one is published.
+    ///
+    /// # Errors
+    /// None here; see the wasm facade.
+    pub fn openapi_v3(group: &str, version: &str) -> Result<Option<Vec<u8>>, Status> {
+        let key = (group.to_owned(), version.to_owned());
+        Ok(TOLD.with_borrow(|told| told.published.get(&key)?.openapi_v3.clone()))
+    }
 }
 
 /// Which requests this component wants to see.
