@@ -3,15 +3,25 @@
 //! Pure on purpose: no I/O, no wasm, no clock but the one handed in. The server components, third-party
 //! plugins and, where it fits, the host use the same code, so a rule stands in one place.
 
+pub mod discovery;
 pub mod field;
 pub mod list_options;
+pub mod decode;
+pub mod generate_name;
+pub mod object;
+pub mod time;
+pub mod meta;
+pub mod patch;
 pub mod names;
 pub mod negotiation;
 pub mod options;
+pub mod quantity;
 pub mod request;
+pub mod schema;
 pub mod selector;
 pub mod shape;
 pub mod status;
+pub mod table;
 
 pub use status::{Cause, Status};
 
