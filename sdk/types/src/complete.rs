@@ -1,0 +1,91 @@
+//! What Go writes though nobody said it, and leaves out though somebody did.
+
+use crate::tables::{Presence, TypeRef};
+use chainplate_apimachinery::{
+    Map, Value,
+    shape::{Kind, Scalar, Shape},
+};
+
+/// Brings `value` to the form in which Go's encoder writes its struct: members without `omitempty` are there
+/// with their zero value (`status: {}`, `resources: {}`, `lastTransitionTime: null`), empty ones with it are
+/// not. To be called after defaulting and admission, before an object is stored or answered; calling it again
+/// changes nothing.
+pub fn complete(shape: TypeRef, value: &mut Value) {
+    match value {
+        Value::Object(map) => match shape.kind() {
+            Kind::Struct { .. } => complete_struct(shape, map),
+            Kind::Map { .. } => {
+                if let Some(element) = shape.element().filter(|element| !is_leaf(*element)) {
+                    for value in map.values_mut() {
+                        complete(element, value);
+                    }
+                }
+            }
+            _ => {}
+        },
+        Value::Array(list) => {
+            if let Some(element) = shape.element().filter(|element| !is_leaf(*element)) {
+                for value in list {
+                    complete(element, value);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_leaf(shape: TypeRef) -> bool {
+    matches!(shape.kind(), Kind::Scalar(_) | Kind::Any { .. })
+}
+
+fn complete_struct(shape: TypeRef, map: &mut Map) {
+    map.retain(|name, value| {
+        let Some(field) = shape.member(name) else { return true };
+        let presence = field.presence();
+        if value.is_null() {
+            return presence == Presence::Null;
+        }
+        if presence == Presence::Omit && is_zero(value) {
+            return false;
+        }
+        complete(field.shape(), value);
+        true
+    });
+    for field in shape.fields() {
+        let missing = match field.presence() {
+            Presence::Omit | Presence::Pointer => continue,
+            _ if map.contains_key(field.name()) => continue,
+            Presence::Keep => zero(field.shape()),
+            Presence::Null => Value::Null,
+        };
+        map.insert(field.name().to_owned(), missing);
+    }
+}
+
+/// The value of a Go variable that nothing was assigned to, as it is written.
+pub(crate) fn zero(shape: TypeRef) -> Value {
+    match shape.kind() {
+        Kind::Scalar(Scalar::String) => Value::String(String::new()),
+        Kind::Scalar(Scalar::Bool) => Value::Bool(false),
+        Kind::Scalar(Scalar::Int32 | Scalar::Int64 | Scalar::Float | Scalar::IntOrString) => 0.into(),
+        Kind::Scalar(Scalar::Quantity) => "0".into(),
+        Kind::Struct { .. } => {
+            let mut map = Map::new();
+            complete_struct(shape, &mut map);
+            Value::Object(map)
+        }
+        _ => Value::Null,
+    }
+}
+
+/// Whether `omitempty` leaves it out.
+pub(crate) fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::Number(number) => number.as_i64() == Some(0) || number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+    }
+}

@@ -1,0 +1,154 @@
+use super::*;
+use crate::{complete, lookup};
+use serde_json::json;
+
+fn deployment(spec: &Value) -> Result<Decoded, DecodeError> {
+    let body =
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}, "spec": spec});
+    decode(lookup("apps", "v1", "Deployment").unwrap(), body.to_string().as_bytes())
+}
+
+fn refusal(spec: &Value) -> String {
+    deployment(spec).unwrap_err().to_string()
+}
+
+#[test]
+fn refuses_values_of_the_wrong_type_in_gos_words() {
+    let at = "into Go struct field";
+    assert_eq!(
+        refusal(&json!({"replicas": "3"})),
+        format!("json: cannot unmarshal string {at} DeploymentSpec.spec.replicas of type int32")
+    );
+    assert_eq!(
+        refusal(&json!({"replicas": 1.5})),
+        format!("json: cannot unmarshal number 1.5 {at} DeploymentSpec.spec.replicas of type int32")
+    );
+    assert_eq!(
+        refusal(&json!({"replicas": 2.0})),
+        format!("json: cannot unmarshal number 2.0 {at} DeploymentSpec.spec.replicas of type int32")
+    );
+    assert_eq!(
+        refusal(&json!({"replicas": 4_294_967_296_u64})),
+        format!("json: cannot unmarshal number 4294967296 {at} DeploymentSpec.spec.replicas of type int32")
+    );
+    assert_eq!(
+        refusal(&json!({"paused": "true"})),
+        format!("json: cannot unmarshal string {at} DeploymentSpec.spec.paused of type bool")
+    );
+    assert_eq!(
+        refusal(&json!({"template": {"spec": {"containers": [{"env": {"A": "b"}}]}}})),
+        format!(
+            "json: cannot unmarshal object {at} Container.spec.template.spec.containers.env of type []v1.EnvVar"
+        )
+    );
+    assert_eq!(
+        refusal(&json!({"template": {"spec": {"containers": [{"resources": {"limits": {"cpu": "lots"}}}]}}})),
+        "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+    );
+    let config_map = lookup("", "v1", "ConfigMap").unwrap();
+    let text = |body: &str| decode(config_map, body.as_bytes()).unwrap_err().to_string();
+    assert_eq!(
+        text(r#"{"data":{"n":1}}"#),
+        "json: cannot unmarshal number into Go struct field ConfigMap.data of type string"
+    );
+    assert!(
+        text(r#"{"metadata":{"creationTimestamp":"yesterday"}}"#).starts_with("parsing time \"yesterday\"")
+    );
+    let secret = lookup("", "v1", "Secret").unwrap();
+    assert_eq!(
+        decode(secret, br#"{"data":{"p":"not base64!"}}"#).unwrap_err().to_string(),
+        "illegal base64 data at input byte 3"
+    );
+    assert!(matches!(decode(config_map, b"{"), Err(DecodeError::Syntax(_))));
+}
+
+#[test]
+fn lists_unknown_and_duplicate_fields_in_the_order_of_the_document() {
+    let config_map = lookup("", "v1", "ConfigMap").unwrap();
+    let body = br#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","nope":1},
+        "data":{"k":"1","k":"2"},"extra":{"x":1},"kind":"ConfigMap","Data":{}}"#;
+    let decoded = decode(config_map, body).unwrap();
+    assert_eq!(
+        decoded.strict,
+        [
+            "unknown field \"metadata.nope\"",
+            "duplicate field \"data.k\"",
+            "unknown field \"extra\"",
+            "duplicate field \"kind\"",
+            "unknown field \"Data\"",
+        ]
+    );
+    assert_eq!(
+        decoded.value,
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "2"}})
+    );
+    let decoded = decode_value(
+        lookup("apps", "v1", "Deployment").unwrap(),
+        &json!({"spec": {"template": {"spec": {"containers": [{"env": [{"name": "A", "val": "x"}]}]}}}}),
+    )
+    .unwrap();
+    assert_eq!(decoded.strict, ["unknown field \"spec.template.spec.containers[0].env[0].val\""]);
+}
+
+#[test]
+fn brings_values_to_the_form_that_go_writes() {
+    let spec = json!({
+        "replicas": 0, "paused": false, "minReadySeconds": 0, "revisionHistoryLimit": null,
+        "selector": {"matchLabels": {}},
+        "template": {"metadata": {"labels": {}, "creationTimestamp": null}, "spec": {"containers": [{
+            "name": "c", "image": "", "command": [], "args": null,
+            "resources": {"limits": {"cpu": 2, "memory": "1024Ki"}, "requests": {"cpu": "1000m", "memory": 1_000_000.0}},
+        }]}},
+    });
+    assert_eq!(
+        deployment(&spec).unwrap().value["spec"],
+        json!({
+            "replicas": 0,
+            "selector": {},
+            "template": {"metadata": {}, "spec": {"containers": [{
+                "name": "c",
+                "resources": {"limits": {"cpu": "2", "memory": "1Mi"}, "requests": {"cpu": "1", "memory": "1M"}},
+            }]}},
+        })
+    );
+}
+
+#[test]
+fn completes_what_go_always_writes() {
+    let shape = lookup("apps", "v1", "Deployment").unwrap();
+    let mut value = deployment(&json!({"template": {"spec": {"containers": [{"name": "c", "image": "i"}]}}}))
+        .unwrap()
+        .value;
+    complete(shape, &mut value);
+    assert_eq!(
+        value,
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"},
+            "spec": {
+                "selector": null, "strategy": {},
+                "template": {"metadata": {}, "spec": {"containers": [{"name": "c", "image": "i", "resources": {}}]}},
+            },
+            "status": {},
+        })
+    );
+    let again = decode_value(shape, &value).unwrap();
+    assert!(again.strict.is_empty());
+}
+
+#[test]
+fn takes_schemas_in_any_of_their_forms() {
+    let crd = lookup("apiextensions.k8s.io", "v1", "CustomResourceDefinition").unwrap();
+    let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true, "properties": {
+        "a": {"type": "array", "items": {"type": "string", "bad": 1}, "default": null},
+        "b": {"type": "object", "additionalProperties": true, "default": {"any": [1, null]}},
+    }});
+    let body = json!({"spec": {"versions": [{"name": "v1", "schema": {"openAPIV3Schema": schema}}]}});
+    let decoded = decode_value(crd, &body).unwrap();
+    assert_eq!(
+        decoded.strict,
+        ["unknown field \"spec.versions[0].schema.openAPIV3Schema.properties.a.items.bad\""]
+    );
+    let properties = &decoded.value["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
+    assert_eq!(properties["b"]["default"], json!({"any": [1, null]}));
+    assert_eq!(properties["a"]["items"], json!({"type": "string"}));
+}
