@@ -7,8 +7,6 @@ mod deadline;
 mod headers;
 mod impersonation;
 mod inflight;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use body::TrackedBody;
 pub(crate) use inflight::Limits;
