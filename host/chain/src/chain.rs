@@ -89,8 +89,8 @@ pub enum Error {
 
 /// What a request came to.
 pub enum Answer {
-    /// A plan to execute.
-    Plan(Execution),
+    /// A plan to execute, for the request as it was answered (components in front may have edited it).
+    Plan(Execution, Arc<Request>),
     /// A failure to encode.
     Status(Status),
     /// Nobody serves the path.
@@ -189,11 +189,12 @@ impl Chain {
             }
             match plugin.handle(Arc::clone(&request)).await {
                 Ok(Step::Respond(response)) => {
-                    return Answer::Plan(Execution {
+                    let execution = Execution {
                         plan: response.plan,
                         headers: response.headers,
                         transformer: Arc::clone(plugin) as _,
-                    });
+                    };
+                    return Answer::Plan(execution, request);
                 }
                 Ok(Step::Delegate) => {}
                 Ok(Step::DelegateWith(edited)) => request = Arc::new(edited),

@@ -9,7 +9,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 const MAX_HANDLES: usize = 20_000;
 
 /// What belongs to one instance.
-pub struct State {
+pub(crate) struct State {
     pub(crate) table: ResourceTable,
     pub(crate) plugin: Arc<PluginContext>,
     pub(crate) limiter: Limiter,

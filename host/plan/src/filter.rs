@@ -14,7 +14,7 @@ const NAMESPACE: &str = "metadata.namespace";
 
 /// Label and field selectors of a request, checked against the collection.
 #[derive(Debug, Clone)]
-pub(crate) struct Filter {
+pub struct Filter {
     collection: Arc<Collection>,
     labels: LabelSelector,
     fields: FieldSelector,
@@ -23,6 +23,24 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
+    /// Reads the selectors of a component's own reads.
+    ///
+    /// # Errors
+    /// 400 for a selector that cannot be parsed, or a field label that the collection has not.
+    pub fn parse(
+        collection: &Arc<Collection>,
+        label_selector: &str,
+        field_selector: &str,
+    ) -> Result<Self, Status> {
+        let bad = |error: chainplate_apimachinery::selector::ParseError| Status::bad_request(error.to_string());
+        let options = ListOptions {
+            labels: LabelSelector::parse(label_selector).map_err(bad)?,
+            fields: FieldSelector::parse(field_selector).map_err(bad)?,
+            ..ListOptions::default()
+        };
+        Self::new(collection, &options, "")
+    }
+
     /// `name` is that of the request (`RequestInfo`), empty for none.
     ///
     /// # Errors
@@ -96,7 +114,7 @@ impl Filter {
     }
 
     /// Whether an object is selected; for filters that need no conversion.
-    pub(crate) fn matches(&self, object: &Arc<Object>) -> bool {
+    pub fn matches(&self, object: &Arc<Object>) -> bool {
         self.is_empty()
             || (self.matches_metadata(object)
                 && (!self.content || self.matches_content(&Document::Stored(object.clone()))))

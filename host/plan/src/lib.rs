@@ -20,6 +20,7 @@ mod table;
 mod watch;
 mod yaml;
 
+pub use filter::Filter;
 pub use answer::{status_response, status_response_for};
 pub use yaml::from_json as yaml_from_json;
 
