@@ -52,6 +52,7 @@ impl Ord for ByPath {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     pub(crate) events: usize,
+    pub(crate) bytes: usize,
     /// In milliseconds.
     pub(crate) age: u64,
 }
@@ -68,6 +69,8 @@ struct State {
     objects: BTreeSet<ByPath>,
     /// Recent changes, oldest first.
     log: VecDeque<Logged>,
+    /// Size of the objects in the log.
+    logged_bytes: usize,
     /// Revision of the last change.
     last: Revision,
     /// States at this revision and later can be rebuilt, changes after it are all in the log.
@@ -124,6 +127,7 @@ impl Collection {
                     state.objects.remove(&*event.object.key().path);
                 }
             }
+            state.logged_bytes += event.object.json().len();
             state.log.push_back(Logged { event, at: now });
         }
         let expired = state.prune(now, bounds);
@@ -206,11 +210,19 @@ impl State {
     fn prune(&mut self, now: u64, bounds: Bounds) -> Vec<Logged> {
         let over = self.log.len().saturating_sub(bounds.events);
         let old = self.log.partition_point(|logged| logged.at.saturating_add(bounds.age) < now);
-        self.drop_oldest(over.max(old))
+        let mut excess = self.logged_bytes.saturating_sub(bounds.bytes);
+        let large = self.log.iter().take(self.log.len().saturating_sub(1)).take_while(|logged| {
+            let drop = excess > 0;
+            excess = excess.saturating_sub(logged.event.object.json().len());
+            drop
+        });
+        let count = over.max(old).max(large.count());
+        self.drop_oldest(count)
     }
 
     fn drop_oldest(&mut self, count: usize) -> Vec<Logged> {
         let expired: Vec<_> = self.log.drain(..count).collect();
+        self.logged_bytes -= expired.iter().map(|logged| logged.event.object.json().len()).sum::<usize>();
         if let Some(last) = expired.last() {
             self.dropped = last.event.revision();
             self.compacted = self.compacted.max(self.dropped);

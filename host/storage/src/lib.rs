@@ -105,18 +105,21 @@ pub struct Options {
     pub history_events: usize,
     /// For how long events and old states are kept.
     pub history_age: Duration,
+    /// Bytes of objects in the events kept for each collection, about. The last event is kept in any case.
+    pub history_bytes: usize,
     /// The largest value that is stored, in bytes.
     pub max_object_bytes: usize,
 }
 
 impl Default for Options {
-    /// In memory; 10 000 events and 10 minutes of history (two of upstream's compaction intervals); objects of
-    /// 1.5 MiB, etcd's limit on requests.
+    /// In memory; 10 000 events, 64 MiB and 10 minutes of history (two of upstream's compaction intervals); objects
+    /// of 1.5 MiB, etcd's limit on requests.
     fn default() -> Self {
         Self {
             directory: None,
             history_events: 10_000,
             history_age: Duration::from_secs(600),
+            history_bytes: 64 << 20,
             max_object_bytes: 3 << 19,
         }
     }

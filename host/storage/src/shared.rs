@@ -44,7 +44,7 @@ impl Shared {
             trouble: Mutex::new(None),
             counters: Counters::default(),
             opened: Instant::now(),
-            bounds: Bounds { events: options.history_events, age },
+            bounds: Bounds { events: options.history_events, bytes: options.history_bytes, age },
         }
     }
 

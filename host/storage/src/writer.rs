@@ -384,3 +384,7 @@ impl Operation {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

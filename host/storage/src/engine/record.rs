@@ -23,6 +23,23 @@ struct Record<'a> {
     end: u32,
     /// The document with its resourceVersion, ready to be served.
     json: &'a [u8],
+    /// CRC-32 of the key and the members above: redb verifies its pages only after a crash.
+    checksum: u32,
+}
+
+impl Record<'_> {
+    fn checksum(&self, key: &str) -> u32 {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(key.as_bytes());
+        for number in [self.revision, self.create_revision] {
+            hasher.update(&number.to_le_bytes());
+        }
+        for number in [self.prefix, self.member, self.open, self.end] {
+            hasher.update(&number.to_le_bytes());
+        }
+        hasher.update(self.json);
+        hasher.finalize()
+    }
 }
 
 /// Writes the key and the record of `object` into the buffers, which are cleared first.
@@ -31,7 +48,9 @@ pub(super) fn encode(object: &Object, key: &mut String, value: &mut Vec<u8>) -> 
     value.clear();
     let Parts { revision, create_revision, member, open, end } = object.parts();
     let prefix = object.key().prefix.len() as u32;
-    let record = Record { prefix, revision, create_revision, member, open, end, json: object.json() };
+    let json = object.json();
+    let mut record = Record { prefix, revision, create_revision, member, open, end, json, checksum: 0 };
+    record.checksum = record.checksum(key);
     bincode::encode_into_std_write(record, value, config::standard())
         .map(drop)
         .map_err(|error| format!("{}: the record cannot be encoded: {error}", object.key()))
@@ -53,6 +72,9 @@ pub(super) fn decode(key: &str, value: &[u8], prefixes: &mut HashSet<Arc<str>>) 
         .map_err(|error| broken(&error.to_string()))?;
     if read != value.len() {
         return Err(broken("it has bytes too many"));
+    }
+    if record.checksum != record.checksum(key) {
+        return Err(broken("its checksum is wrong"));
     }
     let rest = key.strip_prefix(ROOT).ok_or_else(|| broken("its key is not below /registry/"))?;
     let (prefix, path) = rest
@@ -94,10 +116,13 @@ mod tests {
         for cut in 0..value.len() {
             assert!(decode(&key, &value[..cut], &mut prefixes).is_err());
         }
-        assert!(decode("/registry/services", &value, &mut prefixes).unwrap_err().contains("prefix"));
-        assert!(
-            decode("/other/services/specs/a/b", &value, &mut prefixes).unwrap_err().contains("/registry/")
-        );
+        for index in 0..value.len() {
+            let mut changed = value.clone();
+            changed[index] ^= 0x10;
+            assert!(decode(&key, &changed, &mut prefixes).is_err(), "byte {index}");
+        }
+        let other = decode("/registry/services/specs/a/c", &value, &mut prefixes);
+        assert!(other.unwrap_err().contains("checksum"));
         value.push(0);
         assert!(decode(&key, &value, &mut prefixes).unwrap_err().contains("too many"));
     }

@@ -136,7 +136,7 @@ async fn a_cut_file_is_refused() {
 }
 
 #[tokio::test]
-async fn overwritten_pages_never_panic() {
+async fn overwritten_pages_are_noticed() {
     let place = tempfile::tempdir().unwrap();
     filled(place.path()).await;
     let file = place.path().join("store.redb");
@@ -148,8 +148,13 @@ async fn overwritten_pages_never_panic() {
         fs::write(&file, &torn).unwrap();
         let options = Options { directory: Some(place.path().to_owned()), ..Options::default() };
         match Store::open(options).await {
-            // A page that is free, or values that are read as they are.
-            Ok(store) => store.close().await.unwrap(),
+            // A page that is free: nothing is lost.
+            Ok(store) => {
+                let list = store.list(&pods()).unwrap();
+                assert_eq!(list.objects.len(), 200);
+                assert!(list.objects.iter().all(|object| crate::spec(object) == "x".repeat(2000)));
+                store.close().await.unwrap();
+            }
             Err(Error::Engine(why)) => {
                 assert!(why.contains("store.redb"), "{why}");
                 refused += 1;

@@ -9,6 +9,7 @@ on_engines![
     pages_of_a_past_state_ignore_later_writes,
     compaction_ends_the_past,
     history_is_bounded_by_count,
+    history_is_bounded_by_size,
     history_is_bounded_by_age,
     compaction_does_not_disturb_a_watch_that_missed_nothing,
 ];
@@ -115,6 +116,21 @@ async fn history_is_bounded_by_count(opener: Opener) {
     some_history(&store).await;
     assert!(matches!(store.list(&at(4)), Err(Error::Compacted { oldest: 5, .. })));
     assert_eq!(contents(&store, &at(5)).1, ["n/a=1", "n/b=2", "n/d=1"]);
+}
+
+async fn history_is_bounded_by_size(opener: Opener) {
+    let store = Store::open(Options { history_bytes: 10_000, ..opener.options() }).await.unwrap();
+    let long = |letter: &str| value(&letter.repeat(4000));
+    store.create(key("n/a"), long("a")).await.unwrap();
+    store.update(key("n/a"), long("b"), None).await.unwrap();
+    assert_eq!(store.list(&at(2)).unwrap().objects.len(), 1);
+    store.update(key("n/a"), long("c"), None).await.unwrap();
+    assert!(matches!(store.list(&at(1)), Err(Error::Compacted { oldest: 2, .. })));
+    assert_eq!(store.list(&at(2)).unwrap().objects.len(), 1);
+    // One event beyond the bound: it alone is kept.
+    store.update(key("n/a"), value(&"d".repeat(20_000)), None).await.unwrap();
+    assert!(matches!(store.list(&at(3)), Err(Error::Compacted { oldest: 4, .. })));
+    assert_eq!(store.watch("pods", 4).unwrap().next(9).await.unwrap().unwrap().len(), 1);
 }
 
 async fn history_is_bounded_by_age(opener: Opener) {
