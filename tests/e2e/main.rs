@@ -1,0 +1,9 @@
+//! The program from outside: real clients against the real binary.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod extension;
+mod faults;
+mod kube_rs;
+mod kubectl;
+mod lifecycle;
+mod support;
