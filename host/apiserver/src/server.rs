@@ -98,6 +98,9 @@ const CONNECTIONS_END: Duration = Duration::from_secs(2);
 /// How often certificate, authority and token files are looked at.
 const RELOAD: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether certificates near their end.
+const RENEW: Duration = Duration::from_secs(12 * 60 * 60);
+
 /// A server that is being assembled.
 pub struct GenericServer {
     options: CompletedOptions,
@@ -302,6 +305,7 @@ impl GenericServer {
             pre_shutdown: self.pre_shutdown,
             finish: self.finish,
             reloads,
+            certificate,
             options: self.options,
         })
     }
@@ -345,6 +349,7 @@ pub struct PreparedServer {
     pre_shutdown: Vec<(String, Hook)>,
     finish: Option<Hook>,
     reloads: Vec<Arc<dyn Reload>>,
+    certificate: Arc<ServingCertificate>,
 }
 
 impl fmt::Debug for PreparedServer {
@@ -376,18 +381,21 @@ impl PreparedServer {
             connections: self.options.given.chainplate.max_connections,
             http2_streams: self.options.http2_max_streams(),
         };
+        let (failed, mut failures) = mpsc::channel(1);
+        let hooks = start_hooks(self.post_start, &self.health, &failed);
         self.health.add_to(Endpoint::Readyz, {
             let trigger = trigger.clone();
             Check::new("shutdown", move || {
                 if trigger.is_initiated() { Err("process is shutting down".into()) } else { Ok(()) }
             })
         });
-        let (failed, mut failures) = mpsc::channel(1);
-        let hooks = start_hooks(self.post_start, &self.health, &failed);
         let listener =
             tokio::spawn(serve::run(self.listener, self.tls, self.pipeline.clone(), bounds, receiver));
-        let background =
-            [tokio::spawn(reload(self.reloads)), tokio::spawn(publish(self.pipeline.metrics.clone()))];
+        let background = [
+            tokio::spawn(reload(self.reloads)),
+            tokio::spawn(renew(self.options.clone(), self.certificate, self.address)),
+            tokio::spawn(publish(self.pipeline.metrics.clone())),
+        ];
 
         let failure = tokio::select! {
             () = trigger.initiated() => None,
@@ -498,6 +506,24 @@ async fn reload(reloads: Vec<Arc<dyn Reload>>) {
         });
         if let Err(error) = looked.await {
             tracing::error!(%error, "looking at changed files failed");
+        }
+    }
+}
+
+/// Makes certificates anew when they near their end, for servers that run for a year.
+async fn renew(options: CompletedOptions, certificate: Arc<ServingCertificate>, address: SocketAddr) {
+    loop {
+        tokio::time::sleep(RENEW).await;
+        let (options, certificate) = (options.clone(), certificate.clone());
+        let renewed = tokio::task::spawn_blocking(move || {
+            let generated = tls::generate(&options, SystemTime::now())?;
+            // The kubeconfig holds the authority; the certificate itself is taken by the reload.
+            write_kubeconfig(&options, &generated, &certificate, address)
+        });
+        match renewed.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "certificates could not be renewed"),
+            Err(error) => tracing::error!(%error, "renewing certificates failed"),
         }
     }
 }

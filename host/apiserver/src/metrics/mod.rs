@@ -6,7 +6,7 @@ mod text;
 pub use text::CONTENT_TYPE;
 
 use chainplate_apimachinery::request::{RequestInfo, Verb};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use prometheus_client::{
     collector::Collector,
     encoding::EncodeLabelSet,
@@ -19,8 +19,9 @@ use prometheus_client::{
     registry::Registry,
 };
 use std::{
-    collections::HashSet,
+    collections::{HashMap, hash_map::RandomState},
     fmt,
+    hash::BuildHasher as _,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -44,7 +45,7 @@ struct Target {
 struct Timed {
     #[prometheus(flatten)]
     target: Target,
-    dry_run: Arc<str>,
+    dry_run: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -52,6 +53,14 @@ struct Answered {
     #[prometheus(flatten)]
     timed: Timed,
     code: u16,
+}
+
+/// The series of one kind of answer, so that counting it takes one look-up.
+#[derive(Debug, Clone)]
+struct Series {
+    requests: Counter,
+    durations: Histogram,
+    sizes: Histogram,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -101,7 +110,10 @@ struct Inner {
     connections: Gauge,
     in_flight: Family<Kind, Gauge>,
     watermarks: [AtomicI64; 2],
-    resources: Mutex<HashSet<[Arc<str>; 4]>>,
+    series: RwLock<HashMap<Answered, Series>>,
+    /// Known resources by the hash of their four parts: a look-up needs no copy of them.
+    resources: RwLock<HashMap<u64, Vec<[Arc<str>; 4]>>>,
+    hasher: RandomState,
 }
 
 impl fmt::Debug for Metrics {
@@ -131,7 +143,9 @@ impl Metrics {
             connections: Gauge::default(),
             in_flight: Family::default(),
             watermarks: Default::default(),
-            resources: Mutex::default(),
+            series: RwLock::default(),
+            resources: RwLock::default(),
+            hasher: RandomState::new(),
         };
         {
             let mut registry = inner.registry.lock();
@@ -244,9 +258,9 @@ impl Metrics {
             metrics: self.clone(),
             target,
             dry_run: match dry_run {
-                None => "".into(),
-                Some("All") => "All".into(),
-                Some(_) => "invalid".into(),
+                None => "",
+                Some("All") => "All",
+                Some(_) => "invalid",
             },
             started: std::time::Instant::now(),
             code: None,
@@ -291,16 +305,35 @@ impl Metrics {
 
     /// The labels of a resource, or `other` when there are too many already.
     fn resource(&self, parts: [&str; 4]) -> [Arc<str>; 4] {
-        let key = parts.map(Arc::from);
-        let mut known = self.0.resources.lock();
-        if let Some(known) = known.get(&key) {
-            return known.clone();
+        let hash = self.0.hasher.hash_one(parts);
+        let find = |known: &HashMap<u64, Vec<[Arc<str>; 4]>>| {
+            let same = |there: &&[Arc<str>; 4]| there.iter().zip(parts).all(|(there, part)| **there == *part);
+            known.get(&hash)?.iter().find(same).cloned()
+        };
+        if let Some(known) = find(&self.0.resources.read()) {
+            return known;
         }
+        let mut known = self.0.resources.write();
         if known.len() >= MOST_RESOURCES {
             return ["other", "", "other", ""].map(Arc::from);
         }
-        known.insert(key.clone());
-        key
+        // Twice, when two requests find it missing at once, does no harm: equal parts are one series.
+        let parts = parts.map(Arc::from);
+        known.entry(hash).or_default().push(parts.clone());
+        parts
+    }
+
+    fn series(&self, answered: &Answered) -> Series {
+        if let Some(series) = self.0.series.read().get(answered) {
+            return series.clone();
+        }
+        let series = Series {
+            requests: self.0.requests.get_or_create_owned(answered),
+            durations: self.0.durations.get_or_create_owned(&answered.timed),
+            sizes: self.0.sizes.get_or_create_owned(&answered.timed.target),
+        };
+        self.0.series.write().insert(answered.clone(), series.clone());
+        series
     }
 }
 
@@ -324,7 +357,7 @@ const fn upper(verb: Verb) -> &'static str {
 pub(crate) struct Record {
     metrics: Metrics,
     target: Target,
-    dry_run: Arc<str>,
+    dry_run: &'static str,
     started: std::time::Instant,
     code: Option<u16>,
     bytes: u64,
@@ -366,11 +399,12 @@ impl Drop for Record {
         if self.terminated {
             inner.terminations.get_or_create(&Refused { target: self.target.clone(), code }).inc();
         }
-        let timed = Timed { target: self.target.clone(), dry_run: self.dry_run.clone() };
-        inner.durations.get_or_create(&timed).observe(self.started.elapsed().as_secs_f64());
+        let timed = Timed { target: self.target.clone(), dry_run: self.dry_run };
+        let series = self.metrics.series(&Answered { timed, code });
+        series.durations.observe(self.started.elapsed().as_secs_f64());
         #[allow(clippy::cast_precision_loss, reason = "a histogram of sizes up to a few gigabytes")]
-        inner.sizes.get_or_create(&self.target).observe(self.bytes as f64);
-        inner.requests.get_or_create(&Answered { timed, code }).inc();
+        series.sizes.observe(self.bytes as f64);
+        series.requests.inc();
     }
 }
 

@@ -236,7 +236,7 @@ pub fn query_value<'a>(query: &'a str, key: &str) -> Option<Cow<'a, str>> {
 
 fn decode(text: &str, plus_is_space: bool) -> Option<Cow<'_, str>> {
     let special = |&byte: &u8| byte == b'%' || (plus_is_space && byte == b'+');
-    if !text.as_bytes().iter().any(|byte| special(byte)) {
+    if !text.as_bytes().iter().any(special) {
         return Some(Cow::Borrowed(text));
     }
     let mut out = Vec::with_capacity(text.len());
