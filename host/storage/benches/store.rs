@@ -181,5 +181,42 @@ fn start(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, writes, reads, fan_out, start);
+/// Resident memory of this process, in bytes; 0 where /proc is not there.
+fn resident() -> i64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<i64>().ok()).map_or(0, |kib| kib * 1024)
+}
+
+/// Not timed: memory for each object and each idle watch. First, while the allocator holds nothing back.
+fn memory(_: &mut Criterion) {
+    const OBJECTS: i64 = 100_000;
+    const WATCHES: i64 = 10_000;
+    let runtime = Runtime::new().expect("runtime");
+    let directory = tempfile::tempdir().expect("directory");
+    let before = resident();
+    let store = open(&runtime, Some(directory.path()));
+    println!("memory: an empty durable store: {} KiB", (resident() - before) / 1024);
+    let before = resident();
+    runtime.block_on(fill(&store, OBJECTS as usize, 1024));
+    println!(
+        "memory: {} bytes for each of {OBJECTS} objects of 1 KiB, just written",
+        (resident() - before) / OBJECTS
+    );
+    let before = resident();
+    let watch = |_| {
+        let mut watch = store.watch("configmaps", store.revision()).expect("watch");
+        runtime.spawn(async move { watch.next(1).await.is_some() })
+    };
+    let tasks: Vec<_> = (0..WATCHES).map(watch).collect();
+    runtime.block_on(async { tokio::task::yield_now().await });
+    println!(
+        "memory: {} bytes for each of {WATCHES} idle watches, task included",
+        (resident() - before) / WATCHES
+    );
+    runtime.block_on(store.close()).expect("close");
+    drop(tasks);
+}
+
+criterion_group!(benches, memory, writes, reads, fan_out, start);
 criterion_main!(benches);

@@ -1,4 +1,5 @@
 //! Behaviour of the store through its public API, on every engine.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first fault")]
 
 mod behaviour;
 mod crash;
