@@ -1,1 +1,29 @@
-//! chainplate-core.
+//! The core API server: all built-in resources of Kubernetes, as a server component.
+//!
+//! One [table](resources) tells what is served, where it is stored and which rules its writes follow; the
+//! generic registry of the SDK does what all types share.
+
+mod allocator;
+mod body;
+mod bootstrap;
+mod certificates;
+pub mod checks;
+pub mod conversion;
+pub mod defaults;
+pub mod discovery;
+pub mod fields;
+mod nodes;
+mod pods;
+pub mod printers;
+pub mod resources;
+mod reviews;
+pub mod server;
+mod service_accounts;
+pub mod strategy;
+pub mod types;
+mod virtuals;
+
+pub use server::Core;
+
+#[cfg(target_family = "wasm")]
+chainplate_sdk::export!(Core);

@@ -1,0 +1,72 @@
+//! Bodies of requests that no collection stands behind: reviews, bindings, evictions, tokens.
+
+use chainplate_sdk::{
+    Outcome, Request, Response,
+    apimachinery::{Status, Value, decode, object},
+};
+
+/// Reads the body as a document of a kind, checked against its type.
+///
+/// # Errors
+/// 400 for what is no such document, 415 for a media type that is not understood, 413 for too long a body.
+pub(crate) fn read(request: &Request<'_>, group: &str, version: &str, kind: &str) -> Result<Value, Status> {
+    let body = request.body()?;
+    let media_type = request.header("content-type").into_iter().next().unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let parsed = match media_type.as_str() {
+        "" | "application/json" => decode::json(&body),
+        "application/yaml" => decode::yaml(&body),
+        _ => {
+            return Err(Status::unsupported_media_type(&[
+                "application/json",
+                "application/yaml",
+                "application/vnd.kubernetes.protobuf",
+            ]));
+        }
+    };
+    let as_what = format!("couldn't get version/kind; json parse error: ");
+    let mut document = parsed.map_err(|why| Status::bad_request(format!("{as_what}{why}")))?.value;
+    if document.is_null() {
+        document = Value::Object(Default::default());
+    }
+    let Some(members) = document.as_object_mut() else {
+        return Err(Status::bad_request(format!("{as_what}the body is not an object")));
+    };
+    let api_version = crate::resources::api_version(group, version);
+    for (name, want) in [("apiVersion", api_version.as_str()), ("kind", kind)] {
+        match members.get(name).and_then(Value::as_str).unwrap_or_default() {
+            "" => {
+                members.insert(name.into(), want.into());
+            }
+            have if have == want => {}
+            have => {
+                return Err(Status::bad_request(format!(
+                    "the {name} of the object ({have}) does not match the expected one ({want})"
+                )));
+            }
+        }
+    }
+    let Some(shape) = chainplate_types::lookup(group, version, kind) else { return Ok(document) };
+    match chainplate_types::decode_value(shape, &document) {
+        Ok(decoded) => Ok(decoded.value),
+        Err(why) => Err(Status::bad_request(format!(
+            "{kind} in version {version:?} cannot be handled as a {kind}: {why}"
+        ))),
+    }
+}
+
+/// Answers with a document that is not stored.
+pub(crate) fn created(document: &Value) -> Outcome {
+    Response::document(201, &object::encode_unsaved(document)).into()
+}
+
+/// The Status that tells of something done, 201.
+pub(crate) fn done() -> Outcome {
+    created(&serde_json::json!({
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "code": 201,
+    }))
+}
