@@ -32,7 +32,8 @@ impl Filter {
         label_selector: &str,
         field_selector: &str,
     ) -> Result<Self, Status> {
-        let bad = |error: chainplate_apimachinery::selector::ParseError| Status::bad_request(error.to_string());
+        let bad =
+            |error: chainplate_apimachinery::selector::ParseError| Status::bad_request(error.to_string());
         let options = ListOptions {
             labels: LabelSelector::parse(label_selector).map_err(bad)?,
             fields: FieldSelector::parse(field_selector).map_err(bad)?,

@@ -20,8 +20,8 @@ mod table;
 mod watch;
 mod yaml;
 
-pub use filter::Filter;
 pub use answer::{status_response, status_response_for};
+pub use filter::Filter;
 pub use yaml::from_json as yaml_from_json;
 
 use answer::Failure;
