@@ -50,8 +50,13 @@ pub struct Descriptor {
     pub strategic_merge: bool,
     /// Whether `application/apply-patch+yaml` is understood; otherwise 415. Default: true.
     pub apply: bool,
-    /// How a body is decoded, and so in which order its strict errors are told.
+    /// How a body is decoded, and so in which order its strict errors are told. Default: typed.
     pub decoding: Decoding,
+    /// Whether the validation of an update validates the new object's metadata as at create, too, as `ValidateConfigMap`
+    /// in `ValidateConfigMapUpdate` does. It only decides how often a cause is told: three or four times. Default: false.
+    pub validates_whole_on_update: bool,
+    /// The kind of lists. Default: the kind and `List`.
+    pub list_kind: Text,
 }
 
 impl Descriptor {
@@ -63,11 +68,13 @@ impl Descriptor {
         kind: impl Into<Text>,
         namespaced: bool,
     ) -> Self {
+        let kind = kind.into();
+        let list_kind = Cow::Owned(format!("{kind}List"));
         Self {
             group: group.into(),
             version: version.into(),
             resource: resource.into(),
-            kind: kind.into(),
+            kind,
             namespaced,
             verbs: Cow::Borrowed(ALL_VERBS),
             subresources: Cow::Borrowed(&[]),
@@ -81,6 +88,8 @@ impl Descriptor {
             strategic_merge: false,
             apply: true,
             decoding: Decoding::Typed,
+            validates_whole_on_update: false,
+            list_kind,
         }
     }
 

@@ -57,11 +57,8 @@ pub trait Strategy {
 
     /// Gives a parsed document the form of the type, in place: checks the JSON types, drops members that the type
     /// does not know, and drops `null` where Go's decoder would leave a zero value. With `strict`, the paths of
-    /// dropped members are added to it, `spec.containers[0].foo`, in any order. `kind`, `apiVersion` and the form of
-    /// `metadata` (an object) are checked already; members inside `metadata` are not, see
-    /// `apimachinery::meta::decode` for a type without a table.
-    ///
-    /// Must not fail on what was stored: it is not called for stored documents.
+    /// dropped members are added to it, `spec.containers[0].foo`, in any order. `kind`, `apiVersion` and all of
+    /// `metadata` are checked and cleaned already. It is not called for stored documents.
     ///
     /// # Errors
     /// The decoder's text, `json: cannot unmarshal string into Go struct field …`; the registry wraps it in the 400
@@ -146,7 +143,8 @@ pub trait Strategy {
     }
 
     /// Server-side apply: merges `patch` into `current` (`None` when the object is to be made) as `manager`, operation
-    /// `Apply`, managedFields included. `patch` has been through [`decode`](Strategy::decode).
+    /// `Apply`, managedFields included. `patch` is as it came, of the right kind and version; the result goes through
+    /// [`decode`](Strategy::decode) and [`default`](Strategy::default) afterwards, in that order.
     ///
     /// # Errors
     /// 409 with causes for conflicts unless `force`; 400 or 500 for patches that cannot be typed.
