@@ -74,6 +74,10 @@ pub trait Strategy {
     ///
     /// # Errors
     /// A 500 when the stored document cannot be read.
+    #[allow(
+        clippy::wrong_self_convention,
+        reason = "the direction matters, and `self` is the type, not the document"
+    )]
     fn from_storage(&self, document: &mut Value) -> Result<(), Status> {
         let descriptor = self.descriptor();
         set_type(document, &descriptor.api_version(), &descriptor.kind);
