@@ -12,6 +12,7 @@ pub mod object;
 pub mod time;
 pub mod meta;
 pub mod patch;
+pub mod managed_fields;
 pub mod names;
 pub mod negotiation;
 pub mod options;

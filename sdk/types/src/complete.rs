@@ -1,6 +1,6 @@
 //! What Go writes though nobody said it, and leaves out though somebody did.
 
-use crate::tables::{Presence, TypeRef};
+use crate::tables::{Field, Presence, TypeRef};
 use chainplate_apimachinery::{
     Map, Value,
     shape::{Kind, Scalar, Shape},
@@ -45,7 +45,7 @@ fn complete_struct(shape: TypeRef, map: &mut Map) {
         if value.is_null() {
             return presence == Presence::Null;
         }
-        if presence == Presence::Omit && is_zero(value) {
+        if is_left_out(field, value) {
             return false;
         }
         complete(field.shape(), value);
@@ -60,6 +60,11 @@ fn complete_struct(shape: TypeRef, map: &mut Map) {
         };
         map.insert(field.name().to_owned(), missing);
     }
+}
+
+/// An object with nothing in it, as Go writes it: `{"metadata": {}, "spec": {"selector": null, …}, "status": {}}`.
+pub fn empty(shape: TypeRef) -> Value {
+    zero(shape)
 }
 
 /// The value of a Go variable that nothing was assigned to, as it is written.
@@ -78,8 +83,15 @@ pub(crate) fn zero(shape: TypeRef) -> Value {
     }
 }
 
-/// Whether `omitempty` leaves it out.
-pub(crate) fn is_zero(value: &Value) -> bool {
+/// Whether `omitempty` leaves a member out. An empty list of managed fields stays: it is a client's wish to end
+/// tracking, and goes when the entries are written.
+pub(crate) fn is_left_out(field: Field, value: &Value) -> bool {
+    field.presence() == Presence::Omit
+        && is_zero(value)
+        && !(value.is_array() && field.name() == "managedFields")
+}
+
+fn is_zero(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Bool(value) => !value,

@@ -5,8 +5,8 @@
 //! are those of its `UnmarshalStrict`, in the order of the document.
 
 use crate::{
-    complete::{is_zero, zero},
-    tables::{Field, Presence, TypeRef},
+    complete::{is_left_out, zero},
+    tables::{Field, TypeRef},
     time,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -362,7 +362,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
                         map.remove(name);
                     }
                     if let Some(value) = value
-                        && !(field.presence() == Presence::Omit && is_zero(&value))
+                        && !is_left_out(field, &value)
                     {
                         map.insert(name.to_owned(), value);
                     }

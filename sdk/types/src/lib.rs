@@ -10,6 +10,6 @@ mod decode;
 mod tables;
 mod time;
 
-pub use complete::complete;
+pub use complete::{complete, empty};
 pub use decode::{DecodeError, Decoded, decode, decode_value};
 pub use tables::{Field, Presence, TypeRef, kinds, lookup, named};
