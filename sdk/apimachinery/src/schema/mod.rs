@@ -23,6 +23,8 @@ mod shape;
 pub mod structural;
 pub mod validate;
 
+pub use shape::Resource;
+
 use crate::Value;
 use pattern::Pattern;
 

@@ -1,0 +1,200 @@
+//! What the schema of a version makes of its objects (`apiextensions-apiserver/pkg/registry/customresource`).
+
+use super::scale;
+use crate::definition::Version;
+use chainplate_sdk::{
+    apimachinery::{
+        Status, Value, field, meta, names, object,
+        schema::{Schema, defaulting, embedded, list_type, prune, validate},
+    },
+    registry::{Context, Descriptor, Strategy},
+};
+
+/// The strategy of the objects of one version.
+#[derive(Debug)]
+pub(super) struct Objects<'a> {
+    version: &'a Version,
+    terminating: bool,
+}
+
+impl<'a> Objects<'a> {
+    pub(super) fn new(version: &'a Version, terminating: bool) -> Self {
+        Self { version, terminating }
+    }
+}
+
+/// Brings a stored document into the form of a version.
+pub(super) fn read(schema: &Schema, api_version: &str, kind: &str, document: &mut Value) {
+    if let Some(root) = document.as_object_mut() {
+        root.insert("apiVersion".into(), api_version.into());
+        root.insert("kind".into(), kind.into());
+    }
+    prune::prune(schema, document, None);
+    defaulting::drop_nulls(schema, document);
+    embedded::coerce_lenient(schema, document);
+    defaulting::default(schema, document);
+}
+
+impl Strategy for Objects<'_> {
+    fn descriptor(&self) -> &Descriptor {
+        &self.version.descriptor
+    }
+
+    fn decode(&self, document: &mut Value, mut strict: Option<&mut Vec<String>>) -> Result<(), String> {
+        let schema = &self.version.schema;
+        meta::decode(document, strict.as_deref_mut())?;
+        prune::prune(schema, document, strict.as_deref_mut());
+        defaulting::drop_nulls(schema, document);
+        embedded::coerce(schema, document, strict)
+    }
+
+    fn default(&self, object: &mut Value) {
+        defaulting::default(&self.version.schema, object);
+    }
+
+    fn from_storage(&self, document: &mut Value) -> Result<(), Status> {
+        let descriptor = &self.version.descriptor;
+        if self.version.read_argument.is_some() {
+            read(&self.version.schema, &descriptor.api_version(), &descriptor.kind, document);
+        } else if let Some(root) = document.as_object_mut() {
+            root.insert("apiVersion".into(), descriptor.api_version().into());
+            root.insert("kind".into(), descriptor.kind.clone().into());
+        }
+        Ok(())
+    }
+
+    fn validate(&self, _context: &Context<'_>, object: &Value) -> Vec<field::Error> {
+        let schema = &self.version.schema;
+        let mut errors = validate::validate(schema, object, "");
+        if let Some(paths) = &self.version.scale {
+            scale::validate_spec(paths, object, &mut errors);
+            scale::validate_status(paths, object, &mut errors);
+        }
+        errors.extend(embedded::validate(schema, object));
+        errors.extend(list_type::validate(schema, object));
+        errors
+    }
+
+    fn validate_update(&self, context: &Context<'_>, object: &Value, old: &Value) -> Vec<field::Error> {
+        let schema = &self.version.schema;
+        let mut errors = Vec::new();
+        if context.subresource == "status" {
+            if let (Some(schema), Some(status)) = (&self.version.status_schema, object.get("status")) {
+                errors = match old.get("status") {
+                    Some(old) => validate::validate_update(schema, status, old, "status"),
+                    None => validate::validate(schema, status, "status"),
+                };
+            }
+        } else {
+            errors = validate::validate_update(schema, object, old, "");
+        }
+        if let Some(paths) = &self.version.scale {
+            if context.subresource != "status" {
+                scale::validate_spec(paths, object, &mut errors);
+            }
+            scale::validate_status(paths, object, &mut errors);
+        }
+        errors.extend(embedded::validate(schema, object));
+        // Lists that had duplicates before may keep them.
+        if list_type::validate(schema, old).is_empty() {
+            errors.extend(list_type::validate(schema, object));
+        }
+        errors
+    }
+
+    fn warnings(&self, _context: &Context<'_>, object: &Value, old: Option<&Value>) -> Vec<String> {
+        let mut added: Vec<&str> = object::finalizers(object)
+            .filter(|finalizer| {
+                !old.is_some_and(|old| object::finalizers(old).any(|there| there == *finalizer))
+            })
+            .collect();
+        added.sort_unstable();
+        added.into_iter().flat_map(finalizer_warnings).collect()
+    }
+
+    fn begin_write(
+        &self,
+        _context: &Context<'_>,
+        object: &mut Value,
+        old: Option<&Value>,
+    ) -> Result<(), Status> {
+        if self.terminating && old.is_none() {
+            let descriptor = &self.version.descriptor;
+            let why = "create not allowed while custom resource definition is terminating";
+            return Err(Status::forbidden(
+                &descriptor.group,
+                &descriptor.resource,
+                object::name(object),
+                why,
+            ));
+        }
+        Ok(())
+    }
+
+    fn view(&self, _subresource: &str, object: &Value) -> Result<Value, Status> {
+        match &self.version.scale {
+            Some(paths) => scale::view(paths, object),
+            None => Err(Status::unknown_resource()),
+        }
+    }
+
+    fn validate_view(&self, _subresource: &str, view: &Value) -> Vec<field::Error> {
+        scale::validate(view)
+    }
+
+    fn set_from_view(&self, _subresource: &str, object: &mut Value, view: &Value) -> Result<(), Status> {
+        match &self.version.scale {
+            Some(paths) => scale::set(paths, object, view),
+            None => Err(Status::unknown_resource()),
+        }
+    }
+}
+
+/// What upstream says about finalizers without a domain.
+fn finalizer_warnings(finalizer: &str) -> Vec<String> {
+    let place = "metadata.finalizers";
+    let mut warnings: Vec<String> = names::qualified_name(finalizer)
+        .into_iter()
+        .map(|reason| format!("{place}: {finalizer:?}: {reason}"))
+        .collect();
+    let standard = matches!(finalizer, "orphan" | "foregroundDeletion" | "kubernetes");
+    if !finalizer.contains('/') && !standard {
+        let how = if finalizer.contains('.') { " including a path (/)" } else { "" };
+        warnings.push(format!(
+            "{place}: {finalizer:?}: prefer a domain-qualified finalizer name{how} to avoid accidental conflicts with other finalizer writers"
+        ));
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn finalizers_should_have_a_domain() {
+        assert_eq!(
+            finalizer_warnings("nope"),
+            [
+                "metadata.finalizers: \"nope\": prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers"
+            ]
+        );
+        assert!(finalizer_warnings("a.b")[0].contains("including a path (/)"));
+        assert!(finalizer_warnings("example.com/x").is_empty() && finalizer_warnings("orphan").is_empty());
+    }
+
+    #[test]
+    fn stored_objects_take_the_form_of_the_schema() {
+        let schema = Schema::parse(
+            &json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {"color": {"type": "string", "default": "blue"}}}}}),
+        );
+        let mut object =
+            json!({"apiVersion": "g/v1", "kind": "W", "metadata": {"name": "a"}, "spec": {"old": 1}});
+        read(&schema, "g/v2", "W", &mut object);
+        assert_eq!(
+            object,
+            json!({"apiVersion": "g/v2", "kind": "W", "metadata": {"name": "a"}, "spec": {"color": "blue"}})
+        );
+    }
+}

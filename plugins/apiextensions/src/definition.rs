@@ -1,0 +1,407 @@
+//! A CustomResourceDefinition, compiled for serving.
+
+use chainplate_sdk::{
+    Column, FieldLabel,
+    apimachinery::{
+        Map, Value,
+        discovery::compare_versions,
+        object,
+        request::Verb,
+        schema::{Schema, jsonpath::JsonPath},
+    },
+    registry::{ALL_VERBS, Decoding, Descriptor, Generation, Subresource},
+};
+use serde_json::json;
+use std::{borrow::Cow, cmp::Ordering, rc::Rc};
+
+/// The group that definitions live in.
+pub(crate) const GROUP: &str = "apiextensions.k8s.io";
+/// The version that definitions are served in.
+pub(crate) const VERSION: &str = "v1";
+/// The resource of definitions.
+pub(crate) const RESOURCE: &str = "customresourcedefinitions";
+/// The kind of definitions.
+pub(crate) const KIND: &str = "CustomResourceDefinition";
+/// The finalizer that holds a definition until its objects are gone.
+pub(crate) const FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";
+
+const NAME_DESCRIPTION: &str = "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names";
+const AGE_DESCRIPTION: &str = "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
+
+/// A definition, compiled.
+#[derive(Debug)]
+pub(crate) struct Definition {
+    /// The API group of its objects.
+    pub(crate) group: String,
+    /// The resource.
+    pub(crate) plural: String,
+    /// The kind of lists.
+    pub(crate) list_kind: String,
+    /// Whether objects live in namespaces.
+    pub(crate) namespaced: bool,
+    /// Whether it answers requests: `NamesAccepted` or `Established`.
+    pub(crate) answers: bool,
+    /// Whether it is being deleted.
+    pub(crate) terminating: bool,
+    /// Whether versions are converted by a webhook.
+    pub(crate) webhook_conversion: bool,
+    /// Where its objects are stored.
+    pub(crate) storage_prefix: String,
+    /// Its served versions.
+    pub(crate) versions: Vec<Rc<Version>>,
+}
+
+/// One served version of a definition.
+#[derive(Debug)]
+pub(crate) struct Version {
+    /// Its name.
+    pub(crate) name: String,
+    /// Whether objects are stored in it.
+    pub(crate) storage: bool,
+    /// What its users are told.
+    pub(crate) warning: Option<String>,
+    /// What its objects look like.
+    pub(crate) schema: Schema,
+    /// The schema of `status`, if there is one.
+    pub(crate) status_schema: Option<Schema>,
+    /// What the registry must know of it.
+    pub(crate) descriptor: Descriptor,
+    /// The paths of the scale subresource.
+    pub(crate) scale: Option<Scale>,
+    /// The columns of tables.
+    pub(crate) columns: Vec<Column>,
+    /// The argument of the transform that fills the columns.
+    pub(crate) rows_argument: Vec<u8>,
+    /// The fields that selectors may name.
+    pub(crate) field_labels: Vec<FieldLabel>,
+    /// The argument of the transform that brings stored objects into this version, where it is needed.
+    pub(crate) read_argument: Option<Vec<u8>>,
+}
+
+/// The paths of the scale subresource, member by member.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Scale {
+    /// As it is written.
+    pub(crate) spec_path: String,
+    /// Where the wanted replicas stand.
+    pub(crate) spec_replicas: Vec<String>,
+    /// As it is written.
+    pub(crate) status_path: String,
+    /// Where the observed replicas stand.
+    pub(crate) status_replicas: Vec<String>,
+    /// As it is written.
+    pub(crate) selector_path: Option<String>,
+    /// Where the selector stands.
+    pub(crate) selector: Option<Vec<String>>,
+}
+
+impl Definition {
+    /// Compiles a stored definition.
+    pub(crate) fn compile(crd: &Value) -> Self {
+        let spec = crd.get("spec").unwrap_or(&Value::Null);
+        let accepted = crd.pointer("/status/acceptedNames").unwrap_or(&Value::Null);
+        let group = text(spec, "group").to_owned();
+        let plural = text(accepted, "plural").to_owned();
+        let kind = text(accepted, "kind").to_owned();
+        let namespaced = text(spec, "scope") == "Namespaced";
+        let raw: Vec<&Value> = versions(crd).collect();
+        let schemas: Vec<&Value> = raw.iter().map(|version| schema_of(version)).collect();
+        let same = schemas.windows(2).all(|pair| pair[0] == pair[1]);
+        // Stored by this very schema: nothing that could be pruned or defaulted.
+        let as_stored = same && object::generation(crd) <= 1;
+        let served = raw.iter().filter(|version| flag(version, "served"));
+        let versions = served
+            .map(|version| {
+                let names = (group.as_str(), plural.as_str(), kind.as_str());
+                Rc::new(Version::compile(version, crd, names, namespaced, as_stored))
+            })
+            .collect();
+        Self {
+            storage_prefix: format!("{group}/{}", text(spec.get("names").unwrap_or(&Value::Null), "plural")),
+            list_kind: text(accepted, "listKind").to_owned(),
+            answers: condition_is(crd, "NamesAccepted", "True") || condition_is(crd, "Established", "True"),
+            terminating: object::is_deleting(crd) || condition_is(crd, "Terminating", "True"),
+            webhook_conversion: spec.pointer("/conversion/strategy").and_then(Value::as_str)
+                == Some("Webhook"),
+            group,
+            plural,
+            namespaced,
+            versions,
+        }
+    }
+
+    /// The served version of that name.
+    pub(crate) fn version(&self, name: &str) -> Option<&Rc<Version>> {
+        self.versions.iter().find(|version| version.name == name)
+    }
+}
+
+impl Version {
+    fn compile(
+        version: &Value,
+        crd: &Value,
+        (group, plural, kind): (&str, &str, &str),
+        namespaced: bool,
+        as_stored: bool,
+    ) -> Self {
+        let name = text(version, "name").to_owned();
+        let raw_schema = schema_of(version);
+        let schema = Schema::parse(raw_schema);
+        let subresources = version.get("subresources").unwrap_or(&Value::Null);
+        let scale = subresources.get("scale").filter(|scale| scale.is_object()).map(Scale::compile);
+        let mut list = Vec::new();
+        if subresources.get("status").is_some_and(|status| !status.is_null()) {
+            list.push(Subresource::STATUS);
+        }
+        if scale.is_some() {
+            list.push(Subresource::SCALE);
+        }
+        let mut descriptor =
+            Descriptor::new(group.to_owned(), name.clone(), plural.to_owned(), kind.to_owned(), namespaced);
+        descriptor.verbs = Cow::Borrowed(ALL_VERBS);
+        descriptor.subresources = Cow::Owned(list);
+        descriptor.generation = Generation::NotMetadata;
+        descriptor.decoding = Decoding::Unstructured;
+        let api_version = format!("{group}/{name}");
+        let changes = schema.has_defaults || !schema.preserve_unknown;
+        let read_argument = (!as_stored && changes).then(|| {
+            json!({"apiVersion": api_version, "kind": kind, "schema": raw_schema}).to_string().into_bytes()
+        });
+        let (columns, rows_argument) = columns(version);
+        Self {
+            storage: flag(version, "storage"),
+            warning: deprecation(version, crd, &api_version, group, kind),
+            status_schema: schema.property("status").cloned(),
+            field_labels: field_labels(version),
+            name,
+            schema,
+            descriptor,
+            scale,
+            columns,
+            rows_argument,
+            read_argument,
+        }
+    }
+
+    /// Whether the status subresource is served.
+    pub(crate) fn has_subresource(&self, name: &str) -> bool {
+        self.descriptor.subresource(name).is_some()
+    }
+}
+
+impl Scale {
+    fn compile(scale: &Value) -> Self {
+        let path = |key: &str| text(scale, key).to_owned();
+        let selector = Some(path("labelSelectorPath")).filter(|path| !path.is_empty());
+        Self {
+            spec_replicas: members(&path("specReplicasPath")),
+            spec_path: path("specReplicasPath"),
+            status_replicas: members(&path("statusReplicasPath")),
+            status_path: path("statusReplicasPath"),
+            selector: selector.as_deref().map(members),
+            selector_path: selector,
+        }
+    }
+}
+
+/// `.spec.replicas` as members.
+fn members(path: &str) -> Vec<String> {
+    path.strip_prefix('.').unwrap_or(path).split('.').map(str::to_owned).collect()
+}
+
+/// The columns of a version and the argument of the transform that fills them. Columns that cannot be read are left
+/// out, as upstream does.
+fn columns(version: &Value) -> (Vec<Column>, Vec<u8>) {
+    let column = |name: &str, type_: &str, format: &str, description: &str, priority: i32| Column {
+        name: name.into(),
+        type_: type_.into(),
+        format: format.into(),
+        description: description.into(),
+        priority,
+    };
+    let mut columns = vec![column("Name", "string", "name", NAME_DESCRIPTION, 0)];
+    let mut cells = Vec::new();
+    let given =
+        version.get("additionalPrinterColumns").and_then(Value::as_array).filter(|list| !list.is_empty());
+    match given {
+        None => {
+            columns.push(column("Age", "date", "", AGE_DESCRIPTION, 0));
+            cells.push(json!(["date", ".metadata.creationTimestamp"]));
+        }
+        Some(list) => {
+            for given in list {
+                let path = text(given, "jsonPath");
+                if JsonPath::parse(path).is_err() {
+                    break;
+                }
+                let description = match text(given, "description") {
+                    "" => format!("Custom resource definition column (in JSONPath format): {path}"),
+                    description => description.to_owned(),
+                };
+                let priority = given.get("priority").and_then(Value::as_i64).unwrap_or_default();
+                let priority = i32::try_from(priority).unwrap_or_default();
+                let (name, type_) = (text(given, "name"), text(given, "type"));
+                columns.push(column(name, type_, text(given, "format"), &description, priority));
+                cells.push(json!([type_, path]));
+            }
+        }
+    }
+    (columns, Value::from(cells).to_string().into_bytes())
+}
+
+fn field_labels(version: &Value) -> Vec<FieldLabel> {
+    let list = version.get("selectableFields").and_then(Value::as_array).into_iter().flatten();
+    list.filter_map(|field| {
+        let source = text(field, "jsonPath");
+        let path = JsonPath::parse(source).ok()?;
+        let path = path.members()?.into_iter().map(str::to_owned).collect();
+        Some(FieldLabel { label: source.trim_start_matches('.').to_owned(), path, default: String::new() })
+    })
+    .collect()
+}
+
+/// The warning of a deprecated version: its own text, or one that names the version to use.
+fn deprecation(version: &Value, crd: &Value, api_version: &str, group: &str, kind: &str) -> Option<String> {
+    if !flag(version, "deprecated") {
+        return None;
+    }
+    if let Some(own) = version.get("deprecationWarning").and_then(Value::as_str) {
+        return Some(own.to_owned());
+    }
+    let name = text(version, "name");
+    let mut better: Vec<&str> = versions(crd)
+        .filter(|other| flag(other, "served") && !flag(other, "deprecated"))
+        .map(|other| text(other, "name"))
+        .filter(|other| compare_versions(other, name) == Ordering::Less)
+        .collect();
+    better.sort_by(|left, right| compare_versions(left, right));
+    let hint = better.first().map(|best| format!("; use {group}/{best} {kind}")).unwrap_or_default();
+    Some(format!("{api_version} {kind} is deprecated{hint}"))
+}
+
+/// `spec.versions`.
+pub(crate) fn versions(crd: &Value) -> impl Iterator<Item = &Value> {
+    crd.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten()
+}
+
+/// `schema.openAPIV3Schema` of a version.
+pub(crate) fn schema_of(version: &Value) -> &Value {
+    version.pointer("/schema/openAPIV3Schema").unwrap_or(&Value::Null)
+}
+
+/// A text member; empty if it is not there.
+pub(crate) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A boolean member; false if it is not there.
+pub(crate) fn flag(value: &Value, key: &str) -> bool {
+    value.get(key).and_then(Value::as_bool).unwrap_or(false)
+}
+
+/// The condition of that type.
+pub(crate) fn condition<'a>(crd: &'a Value, type_: &str) -> Option<&'a Value> {
+    let list = crd.pointer("/status/conditions").and_then(Value::as_array)?;
+    list.iter().find(|condition| text(condition, "type") == type_)
+}
+
+/// Whether the condition of that type has that status.
+pub(crate) fn condition_is(crd: &Value, type_: &str, status: &str) -> bool {
+    condition(crd, type_).is_some_and(|condition| text(condition, "status") == status)
+}
+
+/// Sets a condition; the time of its last transition moves only with its status.
+pub(crate) fn set_condition(
+    crd: &mut Value,
+    type_: &str,
+    status: &str,
+    reason: &str,
+    message: &str,
+    now: &str,
+) {
+    let Some(slot) = crd.get_mut("status").and_then(Value::as_object_mut) else { return };
+    let list = slot.entry("conditions").or_insert_with(|| json!([]));
+    if !list.is_array() {
+        *list = json!([]);
+    }
+    let Some(list) = list.as_array_mut() else { return };
+    let there = list.iter_mut().find(|condition| text(condition, "type") == type_);
+    let time = match &there {
+        Some(old) if text(old, "status") == status && !text(old, "lastTransitionTime").is_empty() => {
+            text(old, "lastTransitionTime").to_owned()
+        }
+        _ => now.to_owned(),
+    };
+    let new = json!({
+        "type": type_, "status": status, "lastTransitionTime": time, "reason": reason, "message": message,
+    });
+    match there {
+        Some(old) => *old = new,
+        None => list.push(new),
+    }
+}
+
+/// The names that were accepted, an empty object if none were.
+pub(crate) fn accepted_names(crd: &Value) -> Map {
+    crd.pointer("/status/acceptedNames").and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+/// The verbs of a subresource of custom resources.
+pub(crate) const SUBRESOURCE_VERBS: &[Verb] = &[Verb::Get, Verb::Update, Verb::Patch];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn crd() -> Value {
+        json!({"metadata": {"generation": 1}, "spec": {"group": "g.example.com", "scope": "Namespaced", "names": {"plural": "widgets", "kind": "Widget"},
+            "versions": [
+                {"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object"}},
+                 "subresources": {"status": {}, "scale": {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}},
+                 "selectableFields": [{"jsonPath": ".spec.color"}]},
+                {"name": "v1alpha1", "served": true, "deprecated": true, "schema": {"openAPIV3Schema": {"type": "object"}}},
+                {"name": "v0", "served": false}]},
+            "status": {"acceptedNames": {"plural": "widgets", "kind": "Widget", "listKind": "WidgetList"},
+                "conditions": [{"type": "NamesAccepted", "status": "True"}]}})
+    }
+
+    #[test]
+    fn served_versions_are_compiled() {
+        let definition = Definition::compile(&crd());
+        assert!(definition.answers && !definition.terminating && definition.namespaced);
+        assert_eq!(definition.storage_prefix, "g.example.com/widgets");
+        assert_eq!(definition.versions.len(), 2);
+        let v1 = definition.version("v1").unwrap();
+        assert!(v1.storage && v1.has_subresource("status") && v1.has_subresource("scale"));
+        assert_eq!(v1.scale.as_ref().unwrap().spec_replicas, ["spec", "replicas"]);
+        assert_eq!(v1.field_labels[0].label, "spec.color");
+        assert_eq!(v1.columns[1].name, "Age");
+        let alpha = definition.version("v1alpha1").unwrap();
+        assert_eq!(
+            alpha.warning.as_deref(),
+            Some("g.example.com/v1alpha1 Widget is deprecated; use g.example.com/v1 Widget")
+        );
+    }
+
+    #[test]
+    fn objects_are_read_anew_only_when_the_schema_may_have_changed() {
+        let mut changed = crd();
+        changed["spec"]["versions"][1]["schema"] =
+            json!({"openAPIV3Schema": {"type": "object", "properties": {"a": {"type": "string"}}}});
+        assert!(Definition::compile(&changed).version("v1").unwrap().read_argument.is_some());
+        assert!(Definition::compile(&crd()).version("v1").unwrap().read_argument.is_none());
+        let mut later = crd();
+        later["metadata"]["generation"] = 2.into();
+        assert!(Definition::compile(&later).version("v1").unwrap().read_argument.is_some());
+    }
+
+    #[test]
+    fn transition_times_move_with_the_status() {
+        let mut crd = json!({"status": {}});
+        set_condition(&mut crd, "A", "False", "R", "m", "t1");
+        set_condition(&mut crd, "A", "False", "S", "n", "t2");
+        assert_eq!(condition(&crd, "A").unwrap()["lastTransitionTime"], "t1");
+        set_condition(&mut crd, "A", "True", "S", "n", "t3");
+        assert_eq!(condition(&crd, "A").unwrap()["lastTransitionTime"], "t3");
+    }
+}
