@@ -232,7 +232,7 @@ impl Pipeline {
         if authn::is_anonymous(&user) {
             connection.close_after(request.version());
         }
-        let user = match impersonation::apply(&*self.authorizer, user, request.headers_mut()).await {
+        let user = match impersonation::apply(&*self.authorizer, user, &info, request.headers_mut()).await {
             Ok(user) => user,
             Err(refusal) => return self.refuse(refusal, &request),
         };
