@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 /// The limits for reading and for writing requests. 0 is no limit.
@@ -18,9 +18,21 @@ struct Limit {
     count: AtomicUsize,
 }
 
-/// A place among the requests in flight, given back when it is dropped.
+/// A place among the requests in flight, given back when it is released or dropped.
 #[derive(Debug)]
-pub(crate) struct Permit(Arc<Limit>);
+pub(crate) struct Permit {
+    limit: Arc<Limit>,
+    taken: AtomicBool,
+}
+
+impl Permit {
+    /// Gives the place back; doing it again changes nothing.
+    pub(super) fn release(&self) {
+        if self.taken.swap(false, Ordering::AcqRel) {
+            self.limit.count.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
 
 impl Limits {
     pub(crate) fn new(reading: usize, writing: usize) -> Self {
@@ -32,7 +44,7 @@ impl Limits {
     pub(super) fn enter(&self, mutating: bool) -> Result<(Permit, usize), ()> {
         let limit = if mutating { &self.writing } else { &self.reading };
         let before = limit.count.fetch_add(1, Ordering::AcqRel);
-        let permit = Permit(limit.clone());
+        let permit = Permit { limit: limit.clone(), taken: AtomicBool::new(true) };
         if limit.most != 0 && before >= limit.most {
             return Err(());
         }
@@ -42,7 +54,7 @@ impl Limits {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.count.fetch_sub(1, Ordering::AcqRel);
+        self.release();
     }
 }
 

@@ -107,7 +107,7 @@ pub(crate) struct Pipeline {
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     token: Option<Token>,
-    permit: Option<inflight::Permit>,
+    permit: Option<Arc<inflight::Permit>>,
 }
 
 /// What the filters know of a request on its way.
@@ -241,7 +241,7 @@ impl Pipeline {
             let mutating = info.is_mutating();
             match self.limits.enter(mutating) {
                 Ok((permit, count)) => {
-                    held.permit = Some(permit);
+                    held.permit = Some(Arc::new(permit));
                     self.metrics.in_flight(mutating, count);
                 }
                 // Masters always get an answer: they are who can end an overload.
