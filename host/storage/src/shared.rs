@@ -10,7 +10,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     closed: AtomicBool,
     /// Why writes fail, if they do.
     trouble: Mutex<Option<String>>,
+    /// Writes that wait to be answered.
+    pub(crate) in_flight: AtomicUsize,
     pub(crate) counters: Counters,
     opened: Instant,
     pub(crate) bounds: Bounds,
@@ -42,6 +44,7 @@ impl Shared {
             published: watch::Sender::new(0),
             closed: AtomicBool::new(false),
             trouble: Mutex::new(None),
+            in_flight: AtomicUsize::new(0),
             counters: Counters::default(),
             opened: Instant::now(),
             bounds: Bounds { events: options.history_events, bytes: options.history_bytes, age },

@@ -5,7 +5,7 @@ use crate::{
     document::Document,
     engine::{Engine, memory::Memory, redb::Redb},
     shared::Shared,
-    writer::{self, Message, Operation, Request},
+    writer::{self, Message, Operation, Place, Request},
 };
 use bytes::Bytes;
 use std::{
@@ -217,9 +217,10 @@ impl Store {
 
     async fn write(&self, key: Key, bytes: usize, operation: Operation) -> Result<Arc<Object>> {
         let size = u32::try_from((1 + bytes / 1024).min(QUEUE_KIB)).unwrap_or(u32::MAX);
-        let place = self.inner.queue.clone().acquire_many_owned(size).await.map_err(|_| Error::Closed)?;
+        let permit = self.inner.queue.clone().acquire_many_owned(size).await.map_err(|_| Error::Closed)?;
+        let place = Place::new(permit, &self.inner.shared);
         let (answer, answered) = oneshot::channel();
-        let request = Request { key, operation, answer, _place: place };
+        let request = Request { key, operation, answer, place };
         self.inner.writer.send(Message::Write(request)).map_err(|_| Error::Closed)?;
         answered.await.map_err(|_| Error::Closed)?
     }

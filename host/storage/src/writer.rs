@@ -24,6 +24,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 const BATCH_WRITES: usize = 1024;
 /// Bytes that share a commit, about.
 const BATCH_BYTES: usize = 8 << 20;
+/// How long a batch waits for company, at most.
+const LONGEST_WAIT: Duration = Duration::from_millis(1);
 /// How often a failed engine is tried.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -39,7 +41,26 @@ pub(crate) struct Request {
     pub(crate) operation: Operation,
     pub(crate) answer: oneshot::Sender<Result<Arc<Object>>>,
     /// Its place in the queue, given back when it is answered.
-    pub(crate) _place: OwnedSemaphorePermit,
+    pub(crate) place: Place,
+}
+
+/// A place in the queue.
+pub(crate) struct Place {
+    _permit: OwnedSemaphorePermit,
+    shared: Arc<Shared>,
+}
+
+impl Place {
+    pub(crate) fn new(permit: OwnedSemaphorePermit, shared: &Arc<Shared>) -> Self {
+        shared.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self { _permit: permit, shared: shared.clone() }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What to do with the key.
@@ -92,6 +113,12 @@ struct Writer {
     revision: Revision,
     /// Set when the engine failed, until it works again.
     failed: Option<InDoubt>,
+    /// How many wrote at once when the last batch was answered.
+    company: usize,
+    /// How long the last commit took.
+    commit_time: Duration,
+    /// When old history is dropped next.
+    prune_at: Instant,
 }
 
 /// A batch that may or may not be durable; empty when that is settled.
@@ -136,25 +163,27 @@ impl Writer {
             objects.entry(object.key().prefix.clone()).or_default().push(Arc::new(object));
         })?;
         shared.load(objects, revision);
-        Ok(Self { engine, shared, revision, failed: None })
+        let (company, commit_time, prune_at) = (0, Duration::ZERO, Instant::now());
+        Ok(Self { engine, shared, revision, failed: None, company, commit_time, prune_at })
     }
 
     fn run(mut self, messages: &Receiver<Message>) -> Result<()> {
         loop {
             match messages.recv_timeout(self.pause()) {
                 Ok(Message::Write(first)) => {
-                    let (batch, close) = drain(first, messages);
+                    let (batch, close) = self.drain(first, messages);
                     self.write(batch);
                     if close {
                         break;
                     }
                 }
                 Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {
-                    self.shared.prune();
-                    // The outcome is in `health`.
-                    let _ = self.ensure_usable();
-                }
+                // The outcome is in `health`.
+                Err(RecvTimeoutError::Timeout) => drop(self.ensure_usable()),
+            }
+            if Instant::now() >= self.prune_at {
+                self.shared.prune();
+                self.prune_at = Instant::now() + self.prune_interval();
             }
         }
         self.engine.close().map_err(Error::Engine)
@@ -162,12 +191,37 @@ impl Writer {
 
     /// How long to sleep without work.
     fn pause(&self) -> Duration {
+        if self.failed.is_some() { RETRY } else { self.prune_at.saturating_duration_since(Instant::now()) }
+    }
+
+    fn prune_interval(&self) -> Duration {
         let age = Duration::from_millis(self.shared.bounds.age / 4);
-        if self.failed.is_some() {
-            RETRY
-        } else {
-            age.clamp(Duration::from_millis(50), Duration::from_secs(30))
+        age.clamp(Duration::from_millis(50), Duration::from_secs(30))
+    }
+
+    /// What is queued, up to the bounds of a batch; and whether the store shall be closed afterwards.
+    ///
+    /// Who was answered a moment ago may be back in a moment. With as many writers as last time the wait ends;
+    /// otherwise it costs an eighth of a commit, where missing this one costs a whole commit.
+    fn drain(&self, first: Request, messages: &Receiver<Message>) -> (Vec<Request>, bool) {
+        let until = Instant::now() + (self.commit_time / 8).min(LONGEST_WAIT);
+        let mut bytes = first.operation.bytes();
+        let mut batch = vec![first];
+        while batch.len() < BATCH_WRITES && bytes < BATCH_BYTES {
+            let mut message = messages.try_recv().ok();
+            if message.is_none() && batch.len() < self.company {
+                message = messages.recv_timeout(until.saturating_duration_since(Instant::now())).ok();
+            }
+            match message {
+                Some(Message::Write(request)) => {
+                    bytes += request.operation.bytes();
+                    batch.push(request);
+                }
+                Some(Message::Close) => return (batch, true),
+                None => break,
+            }
         }
+        (batch, false)
     }
 
     fn write(&mut self, batch: Vec<Request>) {
@@ -179,7 +233,7 @@ impl Writer {
         let mut overlay = HashSet::with_capacity(batch.len());
         // Places in the queue are given back with the requests, after the answers.
         let mut places = Vec::with_capacity(batch.len());
-        for Request { key, operation, answer, _place: place } in batch {
+        for Request { key, operation, answer, place } in batch {
             let revision = self.revision + 1 + changes.len() as u64;
             let result = self.decide(key, &operation, revision, &overlay).map(|effect| match effect {
                 Effect::Nothing(object) => {
@@ -200,6 +254,7 @@ impl Writer {
         }
         drop(overlay);
         let written = if changes.is_empty() { Ok(Vec::new()) } else { self.commit(changes) };
+        self.company = self.shared.in_flight.load(Ordering::Relaxed);
         match written {
             Ok(collections) => {
                 for (answer, result) in answers {
@@ -287,7 +342,8 @@ impl Writer {
             self.failed = Some(InDoubt { revision, changes });
             return Err(failure);
         }
-        self.shared.counters.commit(changes.len(), begun.elapsed());
+        self.commit_time = begun.elapsed();
+        self.shared.counters.commit(changes.len(), self.commit_time);
         Ok(self.apply(changes, revision))
     }
 
@@ -351,23 +407,6 @@ impl Writer {
             ))
         }
     }
-}
-
-/// What is queued, up to the bounds of a batch; and whether the store shall be closed afterwards.
-fn drain(first: Request, messages: &Receiver<Message>) -> (Vec<Request>, bool) {
-    let mut bytes = first.operation.bytes();
-    let mut batch = vec![first];
-    while batch.len() < BATCH_WRITES && bytes < BATCH_BYTES {
-        match messages.try_recv() {
-            Ok(Message::Write(request)) => {
-                bytes += request.operation.bytes();
-                batch.push(request);
-            }
-            Ok(Message::Close) => return (batch, true),
-            Err(_) => break,
-        }
-    }
-    (batch, false)
 }
 
 fn refuse(answers: impl Iterator<Item = oneshot::Sender<Result<Arc<Object>>>>, failure: &str) {
