@@ -1,15 +1,15 @@
 //! Small answers: bytes, documents and Status, encoded as negotiated.
 
-use crate::{Body, Collection, gzip, pretty, yaml};
+use crate::{Body, Collection, gzip, pretty, protobuf, yaml};
 use bytes::Bytes;
 use chainplate_apimachinery::{
     Status, Value,
-    negotiation::{self, Encoding, Endpoint, MediaType, Preferences},
+    negotiation::{self, ENCODINGS, Encoding, Endpoint, MediaType, Preferences},
 };
 use http::{HeaderMap, HeaderValue, Response, header};
 
-/// The encodings that can be produced. Protobuf joins here once there is an encoder.
-pub(crate) const SERVED: [Encoding; 2] = [Encoding::Json, Encoding::Yaml];
+/// The encodings of objects. Protobuf joins here once there are tables of the types; metadata and Status have it.
+pub(crate) const PLAIN: [Encoding; 2] = [Encoding::Json, Encoding::Yaml];
 
 /// A Status, and the token in its `metadata` where a list can be gone on with.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub(crate) fn agree(
     if !collection.items_with_type_meta {
         negotiation::route(preferences.accept, available)?;
     }
-    negotiation::negotiate(preferences, Endpoint::Resource, &SERVED)
+    negotiation::negotiate(preferences, Endpoint::Resource, &ENCODINGS, &PLAIN)
 }
 
 /// Whether the client takes gzip.
@@ -103,7 +103,10 @@ fn encode(mut json: Vec<u8>, media: &MediaType) -> Result<Vec<u8>, Status> {
         Encoding::Yaml => yaml::from_json(&json)
             .map_err(|why| Status::internal(format_args!("a document cannot be written as YAML: {why}")))?
             .into_bytes(),
-        Encoding::Protobuf => return Err(Status::internal("protobuf is not produced yet")),
+        Encoding::Protobuf => serde_json::from_slice(&json)
+            .ok()
+            .and_then(|value| protobuf::encode(&value))
+            .ok_or_else(|| Status::internal("a document cannot be written as protobuf"))?,
     })
 }
 
@@ -125,7 +128,8 @@ pub(crate) fn failure(failure: &Failure, preferences: Preferences<'_>) -> Respon
     let code = failure.status.code();
     let json = serde_json::to_vec(&failure.to_value()).unwrap_or_default();
     let fallback = MediaType { encoding: Encoding::Json, form: negotiation::Form::Plain, pretty: true };
-    let media = negotiation::negotiate(preferences, Endpoint::Document, &SERVED).unwrap_or(fallback);
+    let media =
+        negotiation::negotiate(preferences, Endpoint::Document, &ENCODINGS, &ENCODINGS).unwrap_or(fallback);
     let mut response = match encode(json, &media) {
         Ok(body) => bytes(code, media.encoding.media_type(), body.into()),
         Err(_) => bytes(500, Encoding::Json.media_type(), Bytes::new()),

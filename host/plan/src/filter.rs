@@ -140,7 +140,7 @@ fn check_label(collection: &Collection, label: &str) -> Result<(), Status> {
     }
     let kind = &collection.kind;
     Err(Status::bad_request(match (registered, collection.group.as_str(), kind.as_str()) {
-        (true, "batch", "Job") => format!("field label {label:?} not supported for {kind}"),
+        (true, "batch", "Job") => format!("field label {label:?} not supported for batchv1.{kind}"),
         (true, ..) => format!("field label not supported: {label}"),
         (false, ..) => {
             format!("{label:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")

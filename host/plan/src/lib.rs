@@ -14,6 +14,7 @@ mod gzip;
 mod list;
 pub mod metrics;
 mod pretty;
+mod protobuf;
 mod render;
 mod select;
 mod table;
@@ -30,6 +31,7 @@ use chainplate_apimachinery::{
     Status,
     negotiation::{self, Endpoint},
     request::{RequestInfo, Verb},
+    selector::scan,
 };
 use chainplate_storage::{Object, Store};
 use document::Document;
@@ -235,7 +237,10 @@ async fn run(
         Plan::Document { code, json } => {
             let endpoint = if context.info.is_resource { Endpoint::Resource } else { Endpoint::Document };
             negotiation::route(preferences.accept, &negotiation::OBJECT_TYPES)?;
-            let media = negotiation::negotiate(preferences, endpoint, &answer::SERVED)?;
+            // A Status has protobuf, other documents have not.
+            let is_status = scan::member(&json, "kind") == Some(b"\"Status\"");
+            let plain: &[_] = if is_status { &negotiation::ENCODINGS } else { &answer::PLAIN };
+            let media = negotiation::negotiate(preferences, endpoint, &negotiation::ENCODINGS, plain)?;
             Ok(render::document(code, json, &media, context)?)
         }
         Plan::Stored { code, collection, object } => {

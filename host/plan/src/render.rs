@@ -63,7 +63,8 @@ pub(crate) async fn object(
     Ok(answer::encoded(code, json, media, takes_gzip(context.headers))?)
 }
 
-/// Sends a document that belongs to no collection. A Status is sent as it is, whatever form was asked for.
+/// Sends a document that belongs to no collection. A Status is sent as it is, whatever form was asked for, and so is
+/// a list instead of a Table.
 ///
 /// # Errors
 /// 406 for a form that the document cannot have.
@@ -85,7 +86,9 @@ pub(crate) fn document(
             );
         }
         Form::MetadataList(_) if kind != "Status" => return Err(no_list(&format!("*{kind}"))),
-        // A Table of a Scale or a review is not made yet: the document itself is what the client can use, too.
+        Form::Table(version) if kind != "Status" && !kind.ends_with("List") => {
+            table::write_document(&mut out, version, Include::parse(context.query)?, &kind, &document);
+        }
         _ => out.extend_from_slice(&json),
     }
     answer::encoded(code, out, media, takes_gzip(context.headers))

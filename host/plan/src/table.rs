@@ -1,11 +1,12 @@
 //! The Table projection (`meta/v1.Table`, `apiserver/pkg/registry/rest/table.go`).
 
 use crate::{
-    Collection, Transformer,
+    Collection, Column, Transformer,
     document::{self, Document, write_metadata, write_string, write_whole},
 };
 use bytes::Bytes;
-use chainplate_apimachinery::{Status, list_options, negotiation::MetaVersion, selector::scan};
+use chainplate_apimachinery::{Status, list_options, negotiation::MetaVersion, selector::scan, table::age};
+use jiff::Timestamp;
 
 /// What the rows carry besides their cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,10 +59,29 @@ const DEFAULT_COLUMNS: [ColumnText<'static>; 2] = [
     ),
 ];
 
+/// The columns of a Scale, which has no collection.
+const SCALE_COLUMNS: [ColumnText<'static>; 4] = [
+    ("Name", "string", "", DEFAULT_COLUMNS[0].3, 0),
+    ("Desired", "integer", "", "Number of instances that are wanted.", 0),
+    ("Available", "integer", "", "Number of instances that are there.", 0),
+    ("Age", "string", "", DEFAULT_COLUMNS[1].3, 0),
+];
+
 /// Writes the value of `columnDefinitions`.
 pub(crate) fn write_columns(out: &mut Vec<u8>, collection: &Collection) {
+    if collection.rows.is_none() {
+        return write_column_texts(out, DEFAULT_COLUMNS.into_iter());
+    }
+    let columns = collection.columns.iter().map(|column| {
+        let Column { name, type_, format, description, priority } = column;
+        (name.as_str(), type_.as_str(), format.as_str(), description.as_str(), *priority)
+    });
+    write_column_texts(out, columns);
+}
+
+fn write_column_texts<'a>(out: &mut Vec<u8>, columns: impl Iterator<Item = ColumnText<'a>>) {
     out.push(b'[');
-    let mut write = |index: usize, (name, type_, format, description, priority): ColumnText<'_>| {
+    for (index, (name, type_, format, description, priority)) in columns.enumerate() {
         if index > 0 {
             out.push(b',');
         }
@@ -75,17 +95,54 @@ pub(crate) fn write_columns(out: &mut Vec<u8>, collection: &Collection) {
             write_string(out, text);
         }
         out.extend_from_slice(format!(",\"priority\":{priority}}}").as_bytes());
-    };
-    if collection.rows.is_some() {
-        for (index, column) in collection.columns.iter().enumerate() {
-            write(index, (&column.name, &column.type_, &column.format, &column.description, column.priority));
-        }
-    } else {
-        for (index, column) in DEFAULT_COLUMNS.into_iter().enumerate() {
-            write(index, column);
-        }
     }
     out.push(b']');
+}
+
+/// Writes the Table of a document that belongs to no collection: a Scale has columns of its own, anything else name
+/// and creation time.
+pub(crate) fn write_document(
+    out: &mut Vec<u8>,
+    version: MetaVersion,
+    include: Include,
+    kind: &str,
+    document: &Document,
+) {
+    let json = match document {
+        Document::Stored(object) => object.json(),
+        Document::Left(json) | Document::Served(json) => json,
+    };
+    let metadata = document.metadata();
+    let text = |name| scan::member(metadata, name).and_then(scan::string);
+    let revision = text("resourceVersion").unwrap_or_default();
+    out.extend_from_slice(&document::head("Table", version.api_version()));
+    out.extend_from_slice(b"\"metadata\":{");
+    if !revision.is_empty() {
+        out.extend_from_slice(format!("\"resourceVersion\":\"{revision}\"").as_bytes());
+    }
+    out.extend_from_slice(b"},\"columnDefinitions\":");
+    let cells = if kind == "Scale" {
+        write_column_texts(out, SCALE_COLUMNS.into_iter());
+        let replicas = |place| {
+            let count = scan::walk(json, &[place, "replicas"]).and_then(scan::scalar);
+            count.and_then(|count| count.parse::<i64>().ok()).unwrap_or_default()
+        };
+        let age = age(text("creationTimestamp").as_deref(), Timestamp::now());
+        serde_json::json!([text("name").unwrap_or_default(), replicas("spec"), replicas("status"), age])
+            .to_string()
+            .into()
+    } else {
+        write_column_texts(out, DEFAULT_COLUMNS.into_iter());
+        default_cells(document)
+    };
+    out.extend_from_slice(b",\"rows\":[");
+    let rows = Rows {
+        include,
+        object_head: Vec::new(),
+        metadata_head: document::head("PartialObjectMetadata", version.api_version()),
+    };
+    rows.write_row(out, &cells, document);
+    out.extend_from_slice(b"]}");
 }
 
 /// How rows are written.

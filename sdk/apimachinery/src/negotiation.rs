@@ -148,8 +148,8 @@ fn precedes(a: &Clause<'_>, b: &Clause<'_>) -> bool {
     a.quality > b.quality || (a.kind != "*" && b.kind == "*") || (a.subtype != "*" && b.subtype == "*")
 }
 
-/// Agrees on encoding and form. `supported` lists the encodings that can be produced, preferred ones first;
-/// clauses for others are skipped.
+/// Agrees on encoding and form. `supported` lists the encodings that can be produced at all, preferred ones first, and
+/// `plain` those that the plain form can be produced in; clauses for others are skipped.
 ///
 /// # Errors
 /// 406 if no clause can be met.
@@ -157,6 +157,7 @@ pub fn negotiate(
     preferences: Preferences<'_>,
     endpoint: Endpoint,
     supported: &[Encoding],
+    plain: &[Encoding],
 ) -> Result<MediaType, Status> {
     let pretty = wants_pretty(preferences);
     if preferences.accept.is_empty() {
@@ -169,7 +170,10 @@ pub fn negotiate(
                 ("*", "*") | ("application", "*") => true,
                 (kind, subtype) => kind == "application" && subtype == encoding.subtype(),
             };
-            if accepts && let Some(media) = meet(&clause, *encoding, endpoint) {
+            if accepts
+                && let Some(media) = meet(&clause, *encoding, endpoint)
+                && (media.form != Form::Plain || plain.contains(encoding))
+            {
                 return Ok(MediaType { pretty: media.pretty || pretty, ..media });
             }
         }
@@ -283,7 +287,9 @@ mod tests {
 
     fn agreed(accept: &str) -> Option<(Encoding, Form)> {
         let preferences = Preferences { accept, ..Default::default() };
-        negotiate(preferences, Endpoint::Resource, &SERVED).ok().map(|media| (media.encoding, media.form))
+        negotiate(preferences, Endpoint::Resource, &ENCODINGS, &SERVED)
+            .ok()
+            .map(|media| (media.encoding, media.form))
     }
 
     #[test]
@@ -313,6 +319,11 @@ mod tests {
             ("application/json;as=Other;v=v1;g=meta.k8s.io", None),
             ("application/json;g=meta.k8s.io", None),
             ("application/vnd.kubernetes.protobuf", None),
+            (
+                "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;v=v1;g=meta.k8s.io",
+                Some((Encoding::Protobuf, Form::Metadata(MetaVersion::V1))),
+            ),
+            ("application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io", None),
             ("application/vnd.kubernetes.protobuf,application/json", Some((Json, Form::Plain))),
             ("application/json;stream=watch", Some((Json, Form::Plain))),
             ("application/json;stream=other", None),
@@ -328,7 +339,8 @@ mod tests {
     #[test]
     fn documents_have_no_other_form() {
         let accept = "application/json;as=Table;v=v1;g=meta.k8s.io";
-        let refused = negotiate(Preferences { accept, ..Default::default() }, Endpoint::Document, &SERVED);
+        let refused =
+            negotiate(Preferences { accept, ..Default::default() }, Endpoint::Document, &SERVED, &SERVED);
         assert_eq!(
             refused.expect_err("refused").message(),
             "only the following media types are accepted: application/json, application/yaml, \
@@ -349,7 +361,7 @@ mod tests {
             ("", "kubectl", "application/json;pretty=1", true),
         ] {
             let preferences = Preferences { accept, query, user_agent };
-            let media = negotiate(preferences, Endpoint::Document, &SERVED).expect("agreed");
+            let media = negotiate(preferences, Endpoint::Document, &SERVED, &SERVED).expect("agreed");
             assert_eq!(media.pretty, want, "{preferences:?}");
         }
     }

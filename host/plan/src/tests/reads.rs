@@ -300,3 +300,43 @@ async fn a_long_list_is_streamed_and_compressed() {
     let response = host.run_with(list(things()), "limit=5", &headers).await;
     assert_eq!(response.headers().get(header::CONTENT_ENCODING), None);
 }
+
+#[tokio::test]
+async fn metadata_and_status_have_protobuf() {
+    const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+    let host = Host::new().await;
+    host.create("a", &json!({})).await;
+    for (plan, accept, code) in [
+        (get(things(), "a"), METADATA, 200),
+        (list(things()), METADATA_LIST, 200),
+        (get(things(), "a"), "application/json", 406),
+        (get(things(), "none"), METADATA, 404),
+    ] {
+        let accept = accept.replace("application/json", PROTOBUF);
+        let response = host.run(plan, "", &accept).await;
+        assert_eq!(response.status(), code, "{accept}");
+        let raw = code == 404;
+        let media_type = if raw { "application/json" } else { PROTOBUF };
+        assert_eq!(response.headers()[header::CONTENT_TYPE], media_type, "{accept}");
+        let bytes = response.into_body().collect().await.expect("a body").to_bytes();
+        assert_eq!(bytes.starts_with(b"k8s\0"), !raw);
+    }
+    let json = Bytes::from_static(br#"{"kind":"Status","apiVersion":"v1","status":"Success"}"#);
+    let response = host.run(Plan::Document { code: 200, json }, "", PROTOBUF).await;
+    assert_eq!(response.headers()[header::CONTENT_TYPE], PROTOBUF);
+}
+
+#[tokio::test]
+async fn documents_have_tables_in_resources() {
+    let host = Host::new().await;
+    let scale = r#"{"kind":"Scale","apiVersion":"autoscaling/v1","metadata":{"name":"a","resourceVersion":"7"},"spec":{"replicas":3},"status":{"replicas":2}}"#;
+    let (_, table) = host.json(Plan::Document { code: 200, json: scale.into() }, "", TABLE).await;
+    assert_eq!(table["metadata"]["resourceVersion"], "7");
+    assert_eq!(table["columnDefinitions"][1]["name"], "Desired");
+    assert_eq!(table["rows"][0]["cells"], json!(["a", 3, 2, "<unknown>"]));
+    let (_, yaml) = host.text(Plan::Document { code: 200, json: scale.into() }, "", "application/yaml").await;
+    assert!(yaml.starts_with("apiVersion: autoscaling/v1\nkind: Scale\n"));
+    let (_, status) =
+        host.json(Plan::Document { code: 200, json: r#"{"kind":"Status"}"#.into() }, "", TABLE).await;
+    assert_eq!(status, json!({"kind": "Status"}));
+}

@@ -223,3 +223,20 @@ async fn watchers_share_one_conversion_and_one_encoding() {
     let counters = metrics::watches();
     assert!(counters.iter().any(|((group, ..), counters)| group == "example.com" && counters.events() >= 5));
 }
+
+#[tokio::test]
+async fn metadata_is_watched_in_protobuf() {
+    let host = Host::new().await;
+    host.create("a", &json!({})).await;
+    let accept = METADATA.replace("json", "vnd.kubernetes.protobuf");
+    let response = host.run(list(things()), "watch=1&timeoutSeconds=1", &accept).await;
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "application/vnd.kubernetes.protobuf;stream=watch");
+    let frame =
+        response.into_body().frame().await.expect("a frame").expect("a frame").into_data().expect("data");
+    assert_eq!(
+        usize::try_from(u32::from_be_bytes([frame[0], frame[1], frame[2], frame[3]])),
+        Ok(frame.len() - 4)
+    );
+    assert_eq!(&frame[4..11], b"\x0a\x05ADDED");
+    assert!(frame.windows(4).any(|window| window == b"k8s\0"));
+}

@@ -4,13 +4,14 @@ use crate::{
     Collection, TransformRef, Transformer,
     answer::Failure,
     document::{self, Document, write_metadata, write_whole},
+    protobuf,
     render::{list_metadata, write_table_head},
     table::{Include, Rows},
 };
 use bytes::Bytes;
 use chainplate_apimachinery::{
     Status,
-    negotiation::{Form, MetaVersion},
+    negotiation::{Encoding, Form, MediaType, MetaVersion},
     selector::scan,
 };
 use chainplate_storage::{Event, EventKind, Revision};
@@ -27,6 +28,8 @@ pub(crate) enum Kind {
     Deleted,
     /// Still there, but no longer selected: told as a deletion, with the last content that was selected.
     Left,
+    /// No change: how far the watch got.
+    Bookmark,
 }
 
 impl Kind {
@@ -35,6 +38,7 @@ impl Kind {
             Kind::Added => "ADDED",
             Kind::Modified => "MODIFIED",
             Kind::Deleted | Kind::Left => "DELETED",
+            Kind::Bookmark => "BOOKMARK",
         }
     }
 }
@@ -72,6 +76,7 @@ pub(crate) struct Encoder {
     transformer: Arc<dyn Transformer>,
     object_head: Vec<u8>,
     projection: Projection,
+    encoding: Encoding,
     /// None for Tables, which differ from watcher to watcher.
     shared: Option<Arc<Shared>>,
 }
@@ -80,11 +85,11 @@ impl Encoder {
     pub(crate) fn new(
         collection: Arc<Collection>,
         transformer: Arc<dyn Transformer>,
-        form: Form,
+        media: &MediaType,
         include: Include,
     ) -> Self {
         let object_head = document::head(&collection.kind, &collection.api_version());
-        let projection = match form {
+        let projection = match media.form {
             Form::Plain => Projection::Whole(object_head.clone()),
             Form::Metadata(version) | Form::MetadataList(version) => {
                 Projection::Metadata(document::head("PartialObjectMetadata", version.api_version()))
@@ -96,10 +101,12 @@ impl Encoder {
             },
         };
         let shared = match &projection {
-            Projection::Whole(head) | Projection::Metadata(head) => Some(Shared::of(&collection, head)),
+            Projection::Whole(head) | Projection::Metadata(head) => {
+                Some(Shared::of(&collection, head, media.encoding))
+            }
             Projection::Table { .. } => None,
         };
-        Self { collection, transformer, object_head, projection, shared }
+        Self { collection, transformer, object_head, projection, encoding: media.encoding, shared }
     }
 
     pub(crate) fn collection(&self) -> &Collection {
@@ -188,13 +195,23 @@ impl Encoder {
     }
 
     fn write(&self, out: &mut Vec<u8>, kind: Kind, document: &Document) {
+        if self.encoding == Encoding::Protobuf {
+            let mut json = Vec::new();
+            self.write_object(&mut json, document);
+            out.extend_from_slice(&protobuf_frame(kind.as_str(), &json));
+            return;
+        }
         open(out, kind.as_str());
+        self.write_object(out, document);
+        out.extend_from_slice(b"}\n");
+    }
+
+    fn write_object(&self, out: &mut Vec<u8>, document: &Document) {
         match &self.projection {
             Projection::Metadata(head) => write_metadata(out, head, document),
             Projection::Whole(head) => write_whole(out, head, document),
             Projection::Table { .. } => write_whole(out, &self.object_head, document),
         }
-        out.extend_from_slice(b"}\n");
     }
 
     fn write_table(&mut self, out: &mut Vec<u8>, kind: &str, document: &Document, cells: &[u8]) {
@@ -230,24 +247,28 @@ impl Encoder {
             }
             return out;
         }
-        open(&mut out, "BOOKMARK");
-        match &self.projection {
-            Projection::Metadata(head) => write_metadata(&mut out, head, &document),
-            Projection::Whole(_) | Projection::Table { .. } => write_whole(&mut out, &[], &document),
-        }
-        out.extend_from_slice(b"}\n");
+        self.write(&mut out, Kind::Bookmark, &document);
         out
+    }
+
+    /// An ERROR event.
+    pub(crate) fn error(&self, status: &Status) -> Bytes {
+        let status = Failure::from(status.clone()).to_value().to_string();
+        if self.encoding == Encoding::Protobuf {
+            return protobuf_frame("ERROR", status.as_bytes()).into();
+        }
+        let mut out = Vec::new();
+        open(&mut out, "ERROR");
+        out.extend_from_slice(status.as_bytes());
+        out.extend_from_slice(b"}\n");
+        out.into()
     }
 }
 
-/// An ERROR event.
-pub(crate) fn error(status: &Status) -> Bytes {
-    let status = Failure::from(status.clone()).to_value();
-    let mut out = Vec::new();
-    open(&mut out, "ERROR");
-    let _ = serde_json::to_writer(&mut out, &status);
-    out.extend_from_slice(b"}\n");
-    out.into()
+/// A frame of protobuf, made from JSON. Only forms that have protobuf are negotiated.
+fn protobuf_frame(kind: &str, json: &[u8]) -> Vec<u8> {
+    let object = serde_json::from_slice(json).ok().and_then(|value| protobuf::encode(&value));
+    protobuf::watch_frame(kind, &object.unwrap_or_default())
 }
 
 fn open(out: &mut Vec<u8>, kind: &str) {
@@ -280,16 +301,18 @@ const FRAMES_BYTES: usize = 512 * 1024;
 struct SharedForm {
     prefix: Arc<str>,
     head: Vec<u8>,
+    encoding: Encoding,
     conversion: Option<TransformRef>,
 }
 
 static SHARED: LazyLock<Mutex<HashMap<SharedForm, Weak<Shared>>>> = LazyLock::new(Mutex::default);
 
 impl Shared {
-    fn of(collection: &Collection, head: &[u8]) -> Arc<Self> {
+    fn of(collection: &Collection, head: &[u8], encoding: Encoding) -> Arc<Self> {
         let form = SharedForm {
             prefix: collection.storage_prefix.clone(),
             head: head.to_vec(),
+            encoding,
             conversion: collection.conversion.clone(),
         };
         let mut all = SHARED.lock().unwrap_or_else(PoisonError::into_inner);

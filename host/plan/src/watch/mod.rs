@@ -16,7 +16,7 @@ use crate::{
 use chainplate_apimachinery::{
     Status,
     list_options::{ListOptions, parse_resource_version},
-    negotiation::{self, Form, MediaType},
+    negotiation::{self, Encoding, Form, MediaType},
 };
 use chainplate_storage::{Error, Revision, Store, Watch};
 use frames::Encoder;
@@ -64,7 +64,7 @@ pub(crate) async fn watch(
     };
     let start = begin(&selector, &options, revision).await;
     let open = metrics::Open::new(metrics::of(&collection));
-    let encoder = Encoder::new(collection, transformer, media.form, include);
+    let encoder = Encoder::new(collection, transformer, media, include);
     let mut watcher = Watcher::new(encoder, filter, namespace, deadline, context.shutdown.clone(), open);
     match start {
         Ok(start) => watcher.start(start, options.bookmarks),
@@ -73,7 +73,11 @@ pub(crate) async fn watch(
     let chunks = futures_util::stream::unfold(watcher, |mut watcher| async move {
         watcher.next().await.map(|chunk| (Ok::<_, BoxError>(chunk), watcher))
     });
-    Ok(answer::respond(200, media.encoding.media_type(), body::stream(chunks)))
+    let media_type = match media.encoding {
+        Encoding::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
+        encoding => encoding.media_type(),
+    };
+    Ok(answer::respond(200, media_type, body::stream(chunks)))
 }
 
 /// Where a watch begins.

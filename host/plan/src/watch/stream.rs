@@ -2,7 +2,7 @@
 
 use super::{
     Start,
-    frames::{self, Change, Encoder, Kind},
+    frames::{Change, Encoder, Kind},
 };
 use crate::{
     body::CHUNK,
@@ -84,7 +84,7 @@ impl Watcher {
     /// Ends the watch with an ERROR event.
     pub(crate) fn fail(&mut self, status: &Status) {
         self.cursor = None;
-        self.error = Some(frames::error(status));
+        self.error = Some(self.encoder.error(status));
     }
 
     fn schedule_bookmark(&mut self) {
