@@ -22,6 +22,7 @@ pub mod schema;
 pub mod selector;
 pub mod shape;
 pub mod status;
+pub mod strategic;
 pub mod table;
 
 pub use status::{Cause, Status};
