@@ -84,9 +84,18 @@ fn duplicate(error: &Error) -> Option<String> {
     }
 }
 
+const UNCLOSED: [(&str, &str); 2] = [
+    ("unclosed bracket '['", "did not find expected ',' or ']'"),
+    ("unclosed bracket '{'", "did not find expected ',' or '}'"),
+];
+
 fn message(error: &Error) -> String {
+    let text = error.to_string();
+    // What libyaml says of the commonest mistake; people search for these words.
+    let text =
+        UNCLOSED.iter().find(|(theirs, _)| text.contains(theirs)).map_or(text.as_str(), |(_, known)| known);
     match error.location() {
-        Some(location) if location.line() > 0 => format!("yaml: line {}: {error}", location.line()),
-        _ => format!("yaml: {error}"),
+        Some(location) if location.line() > 0 => format!("yaml: line {}: {text}", location.line()),
+        _ => format!("yaml: {text}"),
     }
 }

@@ -32,8 +32,8 @@ pub struct Descriptor {
     /// Whether a PUT without resourceVersion replaces whatever is there (`AllowUnconditionalUpdate`); otherwise
     /// 422. Default: false, as for custom resources.
     pub allow_unconditional_update: bool,
-    /// Whether PUT and non-apply PATCH of a missing object make it (`AllowCreateOnUpdate`: Lease, Endpoints, Role
-    /// and a few others); otherwise 404. Default: false.
+    /// Whether PUT of a missing object makes it (`AllowCreateOnUpdate`: Lease, Endpoints, Role and a few others);
+    /// otherwise 404. Apply always makes it, other patches never do. Default: false.
     pub allow_create_on_update: bool,
     /// What moves `metadata.generation`. Default: [`Generation::Off`].
     pub generation: Generation,

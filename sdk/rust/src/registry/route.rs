@@ -57,7 +57,10 @@ fn subresource(exchange: &Exchange<'_>) -> Result<Outcome, Status> {
         return Err(Status::unknown_resource());
     }
     if !found.verbs.contains(&info.verb) {
-        return Err(Status::method_not_allowed());
+        return Err(match descriptor.decoding {
+            Decoding::Typed => Status::method_not_allowed(),
+            Decoding::Unstructured => not_supported(exchange),
+        });
     }
     match (&found.form, info.verb) {
         (SubresourceForm::Custom, _) => exchange.strategy.custom(exchange.request, exchange.collection),
@@ -71,4 +74,13 @@ fn subresource(exchange: &Exchange<'_>) -> Result<Outcome, Status> {
         }
         _ => exchange.strategy.custom(exchange.request, exchange.collection),
     }
+}
+
+/// 405 of custom resources' own handler (`NewMethodNotSupported`).
+fn not_supported(exchange: &Exchange<'_>) -> Status {
+    let descriptor = exchange.descriptor;
+    let (group, resource, verb) =
+        (&*descriptor.group, &*descriptor.resource, exchange.request.info().verb.as_str());
+    let message = format!("{verb} is not supported on resources of kind \"{resource}.{group}\"");
+    Status::new(405, "MethodNotAllowed", message).with_detail("group", group).with_detail("kind", resource)
 }

@@ -222,6 +222,11 @@ fn paths_and_verbs_that_do_not_exist_are_told_apart() {
     let answer = custom.send("PUT", "", "application/json", b"{}");
     assert_eq!((answer.0, message(&answer)), (400, "name must be provided"));
     assert_eq!(custom.get("a/nothing").1["details"]["name"], "a");
+    let answer = custom.send("POST", "/a/status", "application/json", b"{}");
+    assert_eq!(
+        (answer.0, message(&answer)),
+        (405, "create is not supported on resources of kind \"widgets.example.com\"")
+    );
 }
 
 #[test]
