@@ -122,7 +122,7 @@ pub struct ServingOptions {
     #[arg(long, value_name = "PORT", default_value_t = 6443)]
     pub secure_port: u16,
 
-    /// Directory of the certificates that are made when none are given [default: <data-dir>/certs]
+    /// Directory of the certificates that are made when none are given [default: certs in --data-dir]
     #[arg(long, value_name = "DIRECTORY")]
     pub cert_dir: Option<PathBuf>,
 
@@ -196,7 +196,7 @@ pub struct ChainplateOptions {
     #[arg(long, value_name = "FILE")]
     pub chain_config: Option<PathBuf>,
 
-    /// Where to write the administrator's kubeconfig [default: <cert-dir>/admin.kubeconfig]
+    /// Where to write the administrator's kubeconfig [default: admin.kubeconfig in --cert-dir]
     #[arg(long, value_name = "FILE")]
     pub kubeconfig_out: Option<PathBuf>,
 
