@@ -4,8 +4,9 @@
 use chainplate_apimachinery::{
     Status, Value,
     field::{self, Path},
-    managed_fields, names, object,
-    table, time,
+    generate_name,
+    managed_fields::{self, Set},
+    names, object, table, time,
 };
 use chainplate_sdk::{
     Collection, Column, GroupVersion,
@@ -147,9 +148,19 @@ impl Strategy for ApiServices {
     }
 
     fn track(&self, manager: &Manager<'_>, old: Option<&Value>, object: &mut Value) {
-        if let Some(shape) = self.shape {
-            managed_fields::track(shape, manager.name, manager.api_version, manager.subresource, manager.time, old, object);
-        }
+        let Some(shape) = self.shape else { return };
+        let mut reset = Set::new();
+        reset.insert(&[if manager.subresource.is_empty() { "f:status" } else { "f:spec" }]);
+        let convert = managed_fields::one_version;
+        let empty = chainplate_types::empty(shape);
+        let context = managed_fields::Context { shape, empty: &empty, reset: &reset, convert: &convert };
+        let manager = managed_fields::Manager {
+            name: manager.name,
+            api_version: manager.api_version,
+            subresource: manager.subresource,
+            time: manager.time,
+        };
+        managed_fields::update(&context, old, object, &manager);
     }
 }
 
@@ -300,7 +311,7 @@ fn local(strategy: &ApiServices, item: &GroupVersion, name: &str) -> Value {
     let manager = Manager { name: "chainplate", api_version: "apiregistration.k8s.io/v1", subresource: "", time: &now };
     strategy.track(&manager, None, &mut object);
     if let Some(metadata) = object::metadata_mut(&mut object) {
-        metadata.insert("uid".into(), chainplate_apimachinery::meta::new_uid().into());
+        metadata.insert("uid".into(), generate_name::uid().into());
         metadata.insert("creationTimestamp".into(), now.into());
     }
     object

@@ -35,8 +35,7 @@ impl OpenApi {
         };
         let etag = format!("\"{hash}\"");
         let asked = request.query().split('&').find_map(|pair| pair.strip_prefix("hash="));
-        if let Some(asked) = asked.filter(|asked| asked != hash) {
-            let _stale = asked;
+        if asked.is_some_and(|asked| asked != hash) {
             let to = format!("{path}?hash={hash}");
             return Ok(Outcome::Respond(Response::bytes(301, "text/plain", &[]).with_header("location", &to)));
         }
