@@ -92,6 +92,24 @@ async fn what_enters_or_leaves_a_selection_is_added_or_deleted() {
     assert_eq!(sizes.brief().await, brief("DELETED", "a", left));
 }
 
+#[tokio::test]
+async fn what_left_is_told_in_the_version_that_is_served() {
+    let host = Host::new().await;
+    let start = host.create("a", &json!({"colour": "red"})).await;
+    let query = format!("resourceVersion={start}&labelSelector=colour");
+    let other = || Collection { version: "v2".into(), ..things() };
+    let converted = Collection { conversion: transform("served", "example.com/v3"), ..other() };
+    let mut plain = Events::open(&host, list(other()), &query, "").await;
+    let mut events = Events::open(&host, list(converted), &query, "").await;
+    let left = host.update("a", &json!({}), 2).await.to_string();
+    for (events, version) in [(&mut plain, "example.com/v2"), (&mut events, "example.com/v3")] {
+        let object = events.next().await.expect("an event")["object"].take();
+        assert_eq!(object["apiVersion"], version);
+        assert_eq!(object["metadata"]["resourceVersion"], left);
+        assert_eq!(object["metadata"]["labels"]["colour"], "red");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn bookmarks_come_before_the_end_and_the_watch_ends() {
     let host = Host::new().await;

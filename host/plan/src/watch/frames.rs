@@ -188,7 +188,11 @@ impl Encoder {
         let event = &change.event;
         match (&event.previous, change.kind) {
             (Some(previous), Kind::Left) => {
-                Document::Left(document::at_revision(&self.object_head, previous, event.revision()))
+                // A conversion has to see the version that the content is of.
+                let json = previous.json();
+                let own = &json[..json.len() - previous.after_head().len()];
+                let head = if self.collection.conversion.is_some() { own } else { &self.object_head };
+                Document::Left(document::at_revision(head, previous, event.revision()))
             }
             _ => Document::Stored(event.object.clone()),
         }
