@@ -18,7 +18,12 @@ pub(super) fn apply(kind: &str, object: &mut Map) {
         "Service" => service(object),
         "Secret" => set::text(object, "type", "Opaque"),
         "PersistentVolume" => persistent_volume(object),
-        "PersistentVolumeClaim" => claim(object),
+        "PersistentVolumeClaim" => {
+            claim(object);
+            if let Some(spec) = set::child(object, "spec") {
+                data_sources(spec);
+            }
+        }
         "Endpoints" => {
             set::each(object, "subsets", |subset| {
                 set::each(subset, "ports", |port| set::text(port, "protocol", "TCP"));
@@ -137,6 +142,36 @@ pub(super) fn claim(object: &mut Map) {
     }
     if let Some(spec) = set::ensure(object, "spec") {
         pod::claim_spec(spec);
+    }
+}
+
+/// `dataSource` and `dataSourceRef` tell the same where the source is in the claim's own namespace; the older
+/// one drops what it never could be (`pkg/api/persistentvolumeclaim`: `EnforceDataSourceBackwardsCompatibility`,
+/// `NormalizeDataSources`).
+fn data_sources(spec: &mut Map) {
+    let known = |source: &Value| {
+        let group = source.get("apiGroup").and_then(Value::as_str).unwrap_or_default();
+        match source.get("kind").and_then(Value::as_str) {
+            Some("PersistentVolumeClaim") => group.is_empty(),
+            Some("VolumeSnapshot") => group == "snapshot.storage.k8s.io",
+            _ => false,
+        }
+    };
+    if spec.get("dataSource").is_some_and(|source| !known(source)) {
+        spec.remove("dataSource");
+    }
+    match (spec.get("dataSource").cloned(), spec.get("dataSourceRef").cloned()) {
+        (Some(source), None | Some(Value::Null)) => {
+            spec.insert("dataSourceRef".into(), source);
+        }
+        (None, Some(source)) if known(&source) => {
+            let elsewhere =
+                source.get("namespace").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
+            if !elsewhere {
+                spec.insert("dataSource".into(), source);
+            }
+        }
+        _ => {}
     }
 }
 

@@ -190,26 +190,6 @@ pub(super) fn azure_disk(disk: &mut Map) {
 pub(super) fn claim_spec(spec: &mut Map) {
     set::pointer(spec, "volumeMode", "Filesystem");
     set::pointer(spec, "resources", Map::new());
-    // dataSource and dataSourceRef tell the same where the source is in the claim's own namespace
-    // (`pkg/api/persistentvolumeclaim.NormalizeDataSources`).
-    if set::has(spec, "dataSource") && !set::has(spec, "dataSourceRef") {
-        let source = spec.get("dataSource").cloned().unwrap_or_default();
-        spec.insert("dataSourceRef".into(), source);
-    } else if !set::has(spec, "dataSource") && set::has(spec, "dataSourceRef") {
-        let source = spec.get("dataSourceRef").cloned().unwrap_or_default();
-        let elsewhere = source.get("namespace").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
-        let core = source.get("apiGroup").and_then(Value::as_str).unwrap_or_default().is_empty();
-        let known = match source.get("kind").and_then(Value::as_str) {
-            Some("PersistentVolumeClaim") => core,
-            Some("VolumeSnapshot") => {
-                source.get("apiGroup").and_then(Value::as_str) == Some("snapshot.storage.k8s.io")
-            }
-            _ => false,
-        };
-        if !elsewhere && known {
-            spec.insert("dataSource".into(), source);
-        }
-    }
 }
 
 fn requests_from_limits(container: &mut Map) {

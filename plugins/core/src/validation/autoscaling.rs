@@ -98,7 +98,12 @@ fn metric_spec(metric: &Node<'_, '_>, errors: &mut Errors) {
     }
     let expected = METRICS.iter().find(|(name, _)| *name == kind).map(|(_, member)| *member);
     match expected {
-        None => errors.push(Error::not_supported(&metric.path.child("type"), kind, &KINDS)),
+        // Upstream looks at the type twice, and says so twice.
+        None => {
+            for _ in 0..2 {
+                errors.push(Error::not_supported(&metric.path.child("type"), kind, &KINDS));
+            }
+        }
         Some(member) if !metric.has(member) => {
             let reason = "must populate information for the given metric source";
             errors.push(Error::required(&metric.path.child(member), reason));

@@ -20,6 +20,7 @@ mod labels;
 mod net;
 mod networking;
 mod pod;
+mod pod_update;
 mod qos;
 mod rbac;
 mod resource;
@@ -55,7 +56,7 @@ pub fn create(group: &str, kind: &str, object: &Value) -> Vec<field::Error> {
             let root = view::Node::root(object);
             pod::template(&root.child("template"), &[], &mut errors);
         }
-        ("", "Binding") => pod::binding(object, &mut errors),
+        ("", "Binding") => pod_update::binding(object, &mut errors),
         ("", "Service") => service::create(object, &mut errors),
         ("", "Endpoints") => service::endpoints(object, &mut errors),
         ("", "ConfigMap") => core::config_map(object, &mut errors),
@@ -92,7 +93,7 @@ pub fn create(group: &str, kind: &str, object: &Value) -> Vec<field::Error> {
 pub fn update(group: &str, kind: &str, new: &Value, old: &Value) -> Vec<field::Error> {
     let mut errors = Vec::new();
     match (group, kind) {
-        ("", "Pod") => pod::update(new, old, &mut errors),
+        ("", "Pod") => pod_update::update(new, old, &mut errors),
         ("", "Service") => service::update(new, old, &mut errors),
         ("", "ConfigMap") => core::update_config_map(new, old, &mut errors),
         ("", "Secret") => core::update_secret(new, old, &mut errors),
@@ -131,8 +132,8 @@ pub fn update_subresource(
     let mut errors = Vec::new();
     match (group, kind, subresource) {
         (_, _, "") => return update(group, kind, new, old),
-        ("", "Pod", "ephemeralcontainers") => pod::update_ephemeral(new, old, &mut errors),
-        ("", "Pod", "resize") => pod::update_resize(new, old, &mut errors),
+        ("", "Pod", "ephemeralcontainers") => pod_update::update_ephemeral(new, old, &mut errors),
+        ("", "Pod", "resize") => pod_update::update_resize(new, old, &mut errors),
         ("", "Namespace", "finalize") => core::finalize_namespace(new, &mut errors),
         (_, _, "scale") if kind != "Scale" => return update(group, kind, new, old),
         (_, _, "scale") => core::scale(new, &mut errors),
@@ -144,7 +145,7 @@ pub fn update_subresource(
 
 fn status(group: &str, kind: &str, new: &Value, old: &Value, errors: &mut Vec<field::Error>) {
     match (group, kind) {
-        ("", "Pod") => pod::update_status(new, old, errors),
+        ("", "Pod") => pod_update::update_status(new, old, errors),
         ("", "Service") => service::update_status(new, errors),
         ("", "Namespace") => core::update_namespace_status(new, errors),
         ("", "Node") => core::update_node(new, old, errors),

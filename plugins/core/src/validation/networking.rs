@@ -274,7 +274,8 @@ fn policy_port(port: &Node<'_, '_>, errors: &mut Errors) {
             port_number(port, "port", errors);
             if let Some(end) = end {
                 if end < port.int("port") {
-                    errors.push(Error::invalid(&path, end, "must be greater than or equal to `port`"));
+                    let reason = "must be greater than or equal to `port`";
+                    errors.push(Error::invalid(&path, port.int("port"), reason));
                 }
                 port_number(port, "endPort", errors);
             }

@@ -116,9 +116,10 @@ pub(super) fn persistent_sources() -> impl Iterator<Item = &'static str> {
     PERSISTENT.iter().map(|(name, ..)| *name)
 }
 
-/// The volumes of a pod.
-pub(super) fn volumes(node: &Node<'_, '_>, pod_name: &str, errors: &mut Errors) {
+/// The volumes of a pod. The answer tells which ones are wrong, by index: nothing can refer to those.
+pub(super) fn volumes(node: &Node<'_, '_>, pod_name: &str, errors: &mut Errors) -> Vec<usize> {
     let all = node.value.as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut wrong = Vec::new();
     node.each(|index, volume| {
         let before = errors.len();
         source(volume, pod_name, errors);
@@ -128,11 +129,17 @@ pub(super) fn volumes(node: &Node<'_, '_>, pod_name: &str, errors: &mut Errors) 
         } else {
             member(volume, "name", label, errors);
         }
-        let taken = all[..index].iter().any(|other| Node::root(other).text("name") == name);
-        if taken && !name.is_empty() && errors.len() == before {
+        let same = |(at, other): (usize, &chainplate_apimachinery::Value)| {
+            !wrong.contains(&at) && Node::root(other).text("name") == name
+        };
+        if all[..index].iter().enumerate().any(same) {
             errors.push(Error::duplicate(&volume.path.child("name"), name));
         }
+        if errors.len() > before {
+            wrong.push(index);
+        }
     });
+    wrong
 }
 
 fn source(volume: &Node<'_, '_>, pod_name: &str, errors: &mut Errors) {
