@@ -5,9 +5,7 @@ mod decode;
 mod validate;
 
 pub use decode::decode;
-pub use validate::{
-    ANNOTATIONS_MAX, IMMUTABLE, kube_finalizer_warnings, validate, validate_kube_finalizers, validate_update,
-};
+pub use validate::{ANNOTATIONS_MAX, IMMUTABLE, validate, validate_kube_finalizers, validate_update};
 
 use crate::{Value, object};
 

@@ -108,19 +108,6 @@ pub fn validate_kube_finalizers(object: &Value) -> Vec<Error> {
         .collect()
 }
 
-/// The warnings about finalizers of custom resources that `old` had not.
-pub fn kube_finalizer_warnings(object: &Value, old: Option<&Value>) -> Vec<String> {
-    let mut added: Vec<&str> = object::finalizers(object)
-        .filter(|name| !is_standard(name))
-        .filter(|name| old.is_none_or(|old| object::finalizers(old).all(|there| there != *name)))
-        .collect();
-    added.sort_unstable();
-    added.dedup();
-    let text =
-        "prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers";
-    added.into_iter().map(|name| format!("metadata.finalizers: {name:?}: {text}")).collect()
-}
-
 fn is_standard(name: &str) -> bool {
     name.contains('/') || matches!(name, "kubernetes" | ORPHAN | FOREGROUND)
 }

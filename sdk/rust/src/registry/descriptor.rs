@@ -52,6 +52,9 @@ pub struct Descriptor {
     pub apply: bool,
     /// How a body is decoded, and so in which order its strict errors are told. Default: typed.
     pub decoding: Decoding,
+    /// Whether finalizers must be known ones or have a domain with a path (`core/validation.ValidateObjectMeta`, which
+    /// the types of kubernetes/kubernetes use; definitions of custom resources and APIServices do not). Default: false.
+    pub kube_finalizers: bool,
     /// Whether the validation of an update validates the new object's metadata as at create, too, as `ValidateConfigMap`
     /// in `ValidateConfigMapUpdate` does. It only decides how often a cause is told: three or four times. Default: false.
     pub validates_whole_on_update: bool,
@@ -88,6 +91,7 @@ impl Descriptor {
             strategic_merge: false,
             apply: true,
             decoding: Decoding::Typed,
+            kube_finalizers: false,
             validates_whole_on_update: false,
             list_kind,
         }

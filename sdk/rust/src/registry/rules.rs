@@ -1,7 +1,7 @@
 //! What holds for every object that is about to be stored: `BeforeCreate` and `BeforeUpdate` of upstream's
 //! `registry/rest`.
 
-use super::{Context, Decoding, Descriptor, Generation, Strategy, exchange::Exchange};
+use super::{Context, Descriptor, Generation, Strategy, exchange::Exchange};
 use chainplate_apimachinery::{Map, Status, Value, field, meta, names, object, request::Verb};
 
 /// Brings a new object into the form that is stored. Its name, uid and creationTimestamp are set.
@@ -33,7 +33,7 @@ pub(super) fn before_create(
         );
     }
     refuse(descriptor, object, &errors)?;
-    finish(strategy, descriptor, &context, object, None)
+    finish(strategy, &context, object, None)
 }
 
 /// Brings an object that shall replace `old` into the form that is stored.
@@ -72,23 +72,17 @@ pub(super) fn before_update(
     let mut errors = validate_metadata_update(descriptor, object, old);
     errors.extend(strategy.validate_update(&context, object, old));
     refuse(descriptor, object, &errors)?;
-    finish(strategy, descriptor, &context, object, Some(old))
+    finish(strategy, &context, object, Some(old))
 }
 
 fn finish(
     strategy: &dyn Strategy,
-    descriptor: &Descriptor,
     context: &Context<'_>,
     object: &mut Value,
     old: Option<&Value>,
 ) -> Result<(), Status> {
     for text in strategy.warnings(context, object, old) {
         context.request.warn(&text);
-    }
-    if descriptor.decoding == Decoding::Unstructured {
-        for text in meta::kube_finalizer_warnings(object, old) {
-            context.request.warn(&text);
-        }
     }
     strategy.canonicalize(object);
     strategy.begin_write(context, object, old)
@@ -103,7 +97,7 @@ fn refuse(descriptor: &Descriptor, object: &Value, errors: &[field::Error]) -> R
 
 fn validate_metadata(descriptor: &Descriptor, object: &Value) -> Vec<field::Error> {
     let mut errors = meta::validate(object, descriptor.namespaced, descriptor.name_rule);
-    if descriptor.decoding == Decoding::Typed {
+    if descriptor.kube_finalizers {
         errors.extend(meta::validate_kube_finalizers(object));
     }
     errors
@@ -115,11 +109,11 @@ fn validate_metadata_update(descriptor: &Descriptor, object: &Value, old: &Value
     let whole = meta::validate(object, descriptor.namespaced, names::path_segment);
     let change = meta::validate_update(object, old);
     let mut errors: Vec<field::Error> = whole.iter().chain(&change).chain(&change).cloned().collect();
-    if descriptor.decoding == Decoding::Typed {
+    if descriptor.kube_finalizers {
         errors.extend(meta::validate_kube_finalizers(object));
-        if descriptor.validates_whole_on_update {
-            errors.extend(validate_metadata(descriptor, object));
-        }
+    }
+    if descriptor.validates_whole_on_update {
+        errors.extend(validate_metadata(descriptor, object));
     }
     errors
 }

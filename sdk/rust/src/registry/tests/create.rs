@@ -84,19 +84,15 @@ fn validation_tells_metadata_first_and_all_at_once() {
 }
 
 #[test]
-fn bare_finalizers_are_refused_for_built_in_types_and_warned_about_for_custom_ones() {
+fn bare_finalizers_are_refused_where_the_type_says_so() {
     let mut body = widget("a");
     body["metadata"]["finalizers"] = json!(["bare"]);
-    let answer = Fixture::typed().post(body.clone());
+    let strict = Fixture::new(|descriptor| descriptor.kube_finalizers = true);
     assert_eq!(
-        message(&answer),
+        message(&strict.post(body.clone())),
         "Widget.example.com \"a\" is invalid: metadata.finalizers[0]: Invalid value: \"bare\": name is neither a standard finalizer name nor is it fully qualified"
     );
-    let (code, _) = Fixture::custom().post(body);
-    assert_eq!(code, 201);
-    assert!(
-        native::take_warnings()[0].starts_with("metadata.finalizers: \"bare\": prefer a domain-qualified")
-    );
+    assert_eq!(Fixture::custom().post(body).0, 201);
 }
 
 #[test]
