@@ -120,15 +120,15 @@ impl Quantity {
 
     /// The sum, written as `self` is (as `other`, if `self` is zero).
     #[must_use]
-    pub fn add(self, other: Self) -> Self {
+    pub fn plus(self, other: Self) -> Self {
         let format = if self.nano == 0 { other.format } else { self.format };
         Self { nano: self.nano.saturating_add(other.nano).clamp(-MAX, MAX), format }
     }
 
     /// The difference, written as `self` is (as `other`, if `self` is zero).
     #[must_use]
-    pub fn sub(self, other: Self) -> Self {
-        self.add(Self { nano: -other.nano, format: other.format })
+    pub fn minus(self, other: Self) -> Self {
+        self.plus(Self { nano: -other.nano, format: other.format })
     }
 
     /// The canonical form of `text`, or `None` if it is canonical already.
@@ -293,7 +293,7 @@ mod tests {
     fn compares_and_adds_over_formats() {
         let gib = Quantity::parse("1Gi").unwrap();
         assert!(gib > Quantity::parse("1G").unwrap());
-        assert_eq!(gib.add(Quantity::parse("1024Mi").unwrap()).to_string(), "2Gi");
+        assert_eq!(gib.plus(Quantity::parse("1024Mi").unwrap()).to_string(), "2Gi");
         assert_eq!(Quantity::parse("1500m").unwrap().value(), 2);
     }
 }

@@ -1,4 +1,5 @@
 //! Strategic merge patches over the built-in types, as recordings of a kube-apiserver show them.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail the test")]
 
 use chainplate_apimachinery::{
     Value,

@@ -14,7 +14,7 @@ pub use compare::{Comparison, compare, fields_of};
 pub use entries::{Entry, Manager, Operation, decode, encode, ignore_time_only_change};
 pub use merge::merge;
 pub use set::{Set, display};
-pub use update::{Context, one_version, update};
+pub use update::{Context, Convert, one_version, update};
 
 use crate::Value;
 

@@ -13,6 +13,9 @@ const MAX_UPDATERS: usize = 10;
 /// The manager that the oldest are folded into.
 const FOLDED: &str = "ancient-changes";
 
+/// Converts an object into a version: the object and its shape there, `None` if the version is not served.
+pub type Convert<'a, S> = &'a dyn Fn(&Value, &str) -> Option<(Value, S)>;
+
 /// What depends on the resource rather than on the object.
 pub struct Context<'a, S> {
     /// The shape of the object in the version that is written.
@@ -23,7 +26,7 @@ pub struct Context<'a, S> {
     pub reset: &'a Set,
     /// Converts an object into another version in which a manager owns fields; `None` if it is no longer
     /// served, which drops the manager.
-    pub convert: &'a dyn Fn(&Value, &str) -> Option<(Value, S)>,
+    pub convert: Convert<'a, S>,
 }
 
 /// The [`Context::convert`] of resources with one version.
