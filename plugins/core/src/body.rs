@@ -24,10 +24,10 @@ pub(crate) fn read(request: &Request<'_>, group: &str, version: &str, kind: &str
             ]));
         }
     };
-    let as_what = format!("couldn't get version/kind; json parse error: ");
+    let as_what = "couldn't get version/kind; json parse error: ";
     let mut document = parsed.map_err(|why| Status::bad_request(format!("{as_what}{why}")))?.value;
     if document.is_null() {
-        document = Value::Object(Default::default());
+        document = serde_json::json!({});
     }
     let Some(members) = document.as_object_mut() else {
         return Err(Status::bad_request(format!("{as_what}the body is not an object")));

@@ -3,11 +3,12 @@
 //! One [table](resources) tells what is served, where it is stored and which rules its writes follow; the
 //! generic registry of the SDK does what all types share.
 
+mod admission;
 mod allocator;
 mod body;
 mod bootstrap;
 mod certificates;
-pub mod checks;
+mod checks;
 pub mod conversion;
 pub mod defaults;
 pub mod discovery;
@@ -21,6 +22,7 @@ pub mod server;
 mod service_accounts;
 pub mod strategy;
 pub mod types;
+pub mod validation;
 mod virtuals;
 
 pub use server::Core;

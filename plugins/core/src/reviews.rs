@@ -4,15 +4,15 @@
 //! the host's present rule: members of `system:masters` may do all, and everybody may read the paths that
 //! tell whether and what the server is. When the host's authorizers can be asked, this module is what changes.
 
-use crate::{body, resources::Resource};
+use crate::{body, resources::Resource, types, validation};
 use chainplate_sdk::{
     Outcome, Request,
     apimachinery::{
-        Map, Status, Value,
-        field::{Error, Path},
-        object,
+        Map, Status, Value, object,
         request::{UserInfo, Verb},
+        time,
     },
+    registry::Manager,
 };
 use serde_json::json;
 
@@ -44,7 +44,7 @@ pub(crate) fn handle(resource: &Resource, request: &Request<'_>) -> Result<Outco
             json!({ "user": {}, "error": "this server's components cannot verify tokens" })
         }
         "selfsubjectaccessreviews" => {
-            check(validate_attributes(&review["spec"]))?;
+            check(resource, &review)?;
             access(&user.groups, &review["spec"])
         }
         "selfsubjectrulesreviews" => {
@@ -59,28 +59,44 @@ pub(crate) fn handle(resource: &Resource, request: &Request<'_>) -> Result<Outco
             {
                 metadata.insert("namespace".into(), info.namespace.as_str().into());
             }
-            check(validate_local(&review))?;
+            check(resource, &review)?;
             access(&groups(&review["spec"]), &review["spec"])
         }
         _ => {
-            check(validate_subject(&review["spec"]))?;
+            check(resource, &review)?;
             access(&groups(&review["spec"]), &review["spec"])
         }
     };
-    if object::metadata(&review).is_none()
-        && let Some(review) = review.as_object_mut()
+    if resource.name == "selfsubjectreviews"
+        && let Some(metadata) = object::metadata_mut(&mut review)
     {
-        review.insert("metadata".into(), json!({}));
+        metadata.insert("creationTimestamp".into(), time::format(time::now()).into());
     }
+    track(resource, request, &mut review);
     if let Some(review) = review.as_object_mut() {
         review.insert("status".into(), status);
     }
     Ok(body::created(&review))
 }
 
-fn check(errors: Vec<Error>) -> Result<(), Status> {
+fn check(resource: &Resource, review: &Value) -> Result<(), Status> {
+    let errors = validation::create(AUTHORIZATION, resource.kind, review);
     // Upstream names no kind here.
     if errors.is_empty() { Ok(()) } else { Err(Status::invalid(AUTHORIZATION, "", "", &errors)) }
+}
+
+/// Who asked, as it is told of everything that is sent; reviews are no exception.
+fn track(resource: &Resource, request: &Request<'_>, review: &mut Value) {
+    let _ = object::metadata_mut(review);
+    let agent = request.header("user-agent").into_iter().next().unwrap_or_default();
+    let name = agent.split('/').next().unwrap_or_default();
+    let manager = Manager {
+        name,
+        api_version: &resource.api_version(),
+        subresource: "",
+        time: &time::format(time::now()),
+    };
+    types::track(resource, &manager, None, review);
 }
 
 fn check_token(review: &Value) -> Result<(), Status> {
@@ -140,92 +156,4 @@ fn rules(user: &UserInfo) -> Value {
         (json!([own]), json!([{ "verbs": ["get"], "nonResourceURLs": public }]))
     };
     json!({ "resourceRules": resources, "nonResourceRules": paths, "incomplete": false })
-}
-
-/// `ValidateSubjectAccessReviewSpec`.
-fn validate_subject(spec: &Value) -> Vec<Error> {
-    let mut errors = validate_one_question(spec);
-    let root = Path::Root;
-    let path = root.child("spec");
-    if spec["user"].as_str().unwrap_or_default().is_empty() && groups(spec).is_empty() {
-        errors.push(Error::invalid(
-            &path.child("user"),
-            "",
-            "at least one of user or group must be specified",
-        ));
-    }
-    errors.extend(validate_selectors(spec));
-    errors
-}
-
-/// `ValidateSelfSubjectAccessReviewSpec`.
-fn validate_attributes(spec: &Value) -> Vec<Error> {
-    let mut errors = validate_one_question(spec);
-    errors.extend(validate_selectors(spec));
-    errors
-}
-
-fn validate_one_question(spec: &Value) -> Vec<Error> {
-    let root = Path::Root;
-    let path = root.child("spec");
-    let other = &spec["nonResourceAttributes"];
-    match (spec["resourceAttributes"].is_object(), other.is_object()) {
-        (true, true) => {
-            // As Go prints its struct.
-            let text = |name: &str| other[name].as_str().unwrap_or_default();
-            let value = json!({ "Path": text("path"), "Verb": text("verb") });
-            let why = "cannot be specified in combination with resourceAttributes";
-            vec![Error::invalid(&path.child("nonResourceAttributes"), value, why)]
-        }
-        (false, false) => {
-            let why = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
-            vec![Error::invalid(&path.child("resourceAttributes"), Value::Null, why)]
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// `ValidateLocalSubjectAccessReview`.
-fn validate_local(review: &Value) -> Vec<Error> {
-    let spec = &review["spec"];
-    let mut errors = validate_subject(spec);
-    let root = Path::Root;
-    let path = root.child("spec");
-    let attributes = path.child("resourceAttributes");
-    let asked = spec["resourceAttributes"]["namespace"].as_str().unwrap_or_default();
-    if spec["resourceAttributes"].is_object() && asked != object::namespace(review) {
-        errors.push(Error::invalid(&attributes.child("namespace"), asked, "must match metadata.namespace"));
-    }
-    let other = &spec["nonResourceAttributes"];
-    if other.is_object() {
-        let why = "disallowed on this kind of request";
-        errors.push(Error::invalid(&path.child("nonResourceAttributes"), other.clone(), why));
-    }
-    errors
-}
-
-/// Selectors of a question (KEP-4601): a raw one, or requirements.
-fn validate_selectors(spec: &Value) -> Vec<Error> {
-    let root = Path::Root;
-    let path = root.child("spec");
-    let path = path.child("resourceAttributes");
-    let mut errors = Vec::new();
-    for name in ["fieldSelector", "labelSelector"] {
-        let selector = &spec["resourceAttributes"][name];
-        if !selector.is_object() {
-            continue;
-        }
-        let path = path.child(name);
-        let raw = selector["rawSelector"].as_str().unwrap_or_default();
-        let requirements = selector["requirements"].as_array().is_some_and(|list| !list.is_empty());
-        if !raw.is_empty() && requirements {
-            let why = "may not specified at the same time as requirements";
-            errors.push(Error::invalid(&path.child("rawSelector"), raw, why));
-        }
-        if raw.is_empty() && !requirements {
-            let why = format!("when {path} is specified, requirements or rawSelector is required");
-            errors.push(Error::required(&path.child("requirements"), why));
-        }
-    }
-    errors
 }

@@ -1,18 +1,7 @@
 //! `serviceaccounts/token` (`pkg/registry/core/serviceaccount/storage/token.go`).
 
-use crate::body;
-use chainplate_sdk::{
-    Collection, Outcome, Request,
-    apimachinery::{
-        Status, Value,
-        field::{Error, Path},
-    },
-};
-
-/// The shortest life of a token, in seconds.
-const LEAST: i64 = 600;
-/// The longest, in seconds.
-const MOST: i64 = 1 << 32;
+use crate::{body, validation};
+use chainplate_sdk::{Collection, Outcome, Request, apimachinery::Status};
 
 /// POST to `serviceaccounts/<name>/token`.
 ///
@@ -25,7 +14,7 @@ pub(crate) fn token(request: &Request<'_>, accounts: &Collection) -> Result<Outc
     if accounts.get(Some(&info.namespace), &info.name).is_none() {
         return Err(Status::not_found("", "serviceaccounts", &info.name));
     }
-    let errors = validate(&asked);
+    let errors = validation::create("authentication.k8s.io", "TokenRequest", &asked);
     if !errors.is_empty() {
         return Err(Status::invalid("authentication.k8s.io", "TokenRequest", "", &errors));
     }
@@ -44,18 +33,4 @@ pub(crate) fn token(request: &Request<'_>, accounts: &Collection) -> Result<Outc
         "NotImplemented",
         "this server does not issue service account tokens; use a client certificate or a static token",
     ))
-}
-
-fn validate(request: &Value) -> Vec<Error> {
-    let Some(seconds) = request["spec"]["expirationSeconds"].as_i64() else { return Vec::new() };
-    let root = Path::Root;
-    let spec = root.child("spec");
-    let path = spec.child("expirationSeconds");
-    if seconds < LEAST {
-        return vec![Error::invalid(&path, seconds, "may not specify a duration less than 10 minutes")];
-    }
-    if seconds > MOST {
-        return vec![Error::invalid(&path, seconds, "may not specify a duration larger than 2^32 seconds")];
-    }
-    Vec::new()
 }

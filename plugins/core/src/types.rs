@@ -1,8 +1,16 @@
-//! What the generated tables of built-in types tell, as this server asks for it.
+//! What the generated tables of built-in types tell, as this server asks for it: forms, documentation, and who owns
+//! which fields.
 
-use crate::resources::Resource;
+use crate::{
+    conversion,
+    resources::{self, Resource},
+};
 use chainplate_sdk::{
-    apimachinery::{Status, Value},
+    apimachinery::{
+        Cause, Map, Status, Value,
+        managed_fields::{self, ApplyError, Set},
+        object,
+    },
     registry::Manager,
 };
 use chainplate_types::TypeRef;
@@ -49,30 +57,120 @@ pub fn complete(resource: &Resource, object: &mut Value) {
     }
 }
 
-/// Records who changed what.
-pub fn track(_resource: &Resource, _manager: &Manager<'_>, _old: Option<&Value>, object: &mut Value) {
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.remove("managedFields");
-    }
-}
-
-/// The OpenAPI v3 document of a group and version.
+/// The OpenAPI v3 document of a group and version; there is none yet.
 pub fn openapi(_group: &str, _version: &str) -> Option<Vec<u8>> {
     None
 }
 
-/// Merges an applied patch.
+/// Fields that a way of writing does not change, and so cannot own (`GetResetFields`).
+fn reset(resource: &Resource, subresource: &str) -> Set {
+    let mut set = Set::new();
+    match (resource.name, subresource) {
+        (_, "") if resource.has_status() => set.insert(&["f:status"]),
+        ("certificatesigningrequests", "approval") => set.insert(&["f:spec"]),
+        ("namespaces", "finalize") => set.insert(&["f:status"]),
+        (_, "status") => set.insert(&["f:spec"]),
+        _ => {}
+    }
+    match (resource.name, subresource) {
+        ("certificatesigningrequests", "") => set.insert(&["f:spec"]),
+        ("deployments", "status") => set.insert(&["f:metadata", "f:labels"]),
+        _ => {}
+    }
+    set
+}
+
+/// Calls `run` with what field management must know of a resource.
+fn with_context<T>(
+    resource: &Resource,
+    subresource: &str,
+    shape: TypeRef,
+    run: impl FnOnce(&managed_fields::Context<'_, TypeRef>) -> T,
+) -> T {
+    let mut empty = Value::Object(Map::new());
+    chainplate_types::complete(shape, &mut empty);
+    let reset = reset(resource, subresource);
+    run(&managed_fields::Context { shape, empty: &empty, reset: &reset, convert: &convert })
+}
+
+/// An object in another version in which somebody owns fields of it.
+fn convert(object: &Value, api_version: &str) -> Option<(Value, TypeRef)> {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let kind = object.get("kind").and_then(Value::as_str)?;
+    // Only versions of the same objects: those that stand at one place.
+    let resource = resources::find_kind(group, version, kind)?;
+    let have = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    let (group, version) = have.split_once('/').unwrap_or(("", have));
+    if resources::find_kind(group, version, kind)?.storage_prefix() != resource.storage_prefix() {
+        return None;
+    }
+    let mut other = object.clone();
+    conversion::convert(&mut other, api_version);
+    Some((other, shape(resource)?))
+}
+
+fn manager<'a>(manager: &Manager<'a>) -> managed_fields::Manager<'a> {
+    managed_fields::Manager {
+        name: manager.name,
+        api_version: manager.api_version,
+        subresource: manager.subresource,
+        time: manager.time,
+    }
+}
+
+/// Records who changed what in `metadata.managedFields`.
+pub fn track(resource: &Resource, who: &Manager<'_>, old: Option<&Value>, object: &mut Value) {
+    let Some(shape) = shape(resource) else { return };
+    with_context(resource, who.subresource, shape, |context| {
+        managed_fields::update(context, old, object, &manager(who));
+    });
+}
+
+/// Merges what is applied into what there is.
 ///
 /// # Errors
-/// 409 with the conflicts.
+/// 409 with a cause for each field that another manager owns; 500 for what does not fit the type, as upstream has it.
 pub fn apply(
-    _resource: &Resource,
-    _manager: &Manager<'_>,
-    _force: bool,
-    _current: Option<&Value>,
-    _patch: Value,
+    resource: &Resource,
+    who: &Manager<'_>,
+    force: bool,
+    current: Option<&Value>,
+    patch: &Value,
 ) -> Result<Value, Status> {
-    Err(Status::unsupported_media_type(&["application/json-patch+json", "application/merge-patch+json"]))
+    let Some(shape) = shape(resource) else { return Err(Status::unknown_resource()) };
+    let applied = with_context(resource, who.subresource, shape, |context| {
+        managed_fields::apply(context, current, patch, &manager(who), force)
+    });
+    applied.map_err(|error| match error {
+        ApplyError::Conflicts(conflicts) => {
+            let causes = conflicts.iter().map(|conflict| Cause {
+                reason: "FieldManagerConflict".into(),
+                message: conflict.message(),
+                field: conflict.field.clone(),
+            });
+            Status::new(409, "Conflict", ApplyError::conflict_message(&conflicts)).with_causes(causes)
+        }
+        ApplyError::Invalid(why) => {
+            let group_version = if resource.group.is_empty() {
+                format!("/{}", resource.version)
+            } else {
+                resource.api_version()
+            };
+            Status::new(
+                500,
+                "",
+                format!(
+                    "failed to create typed patch object ({}/{}; {group_version}, Kind={}): {why}",
+                    object::namespace(patch),
+                    object::name(patch),
+                    resource.kind
+                ),
+            )
+        }
+        ApplyError::Undecodable => {
+            Status::internal("metadata.managedFields of the stored object cannot be read; reset it with []")
+        }
+    })
 }
 
 /// Merges a strategic merge patch.

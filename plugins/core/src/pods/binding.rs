@@ -1,14 +1,10 @@
 //! `pods/binding` and `bindings`: a scheduler gives a pod to a node (`pkg/registry/core/pod/storage`).
 
 use super::set_condition;
-use crate::{body, server::Shared};
+use crate::{body, server::Shared, validation};
 use chainplate_sdk::{
     Outcome, Request,
-    apimachinery::{
-        Status, Value,
-        field::{self, Error, Path},
-        object, time,
-    },
+    apimachinery::{Status, Value, field, object, time},
 };
 use serde_json::json;
 
@@ -37,7 +33,7 @@ pub(crate) fn bind_by_body(shared: &Shared, request: &Request<'_>) -> Result<Out
 }
 
 fn assign(shared: &Shared, request: &Request<'_>, binding: &Value) -> Result<Outcome, Status> {
-    let errors = validate(binding);
+    let errors = validation::create("", "Binding", binding);
     if !errors.is_empty() {
         // Upstream hands the bare errors on, which become a Status without a reason.
         return Err(Status::new(500, "", field::aggregate(&errors)));
@@ -59,21 +55,6 @@ fn assign(shared: &Shared, request: &Request<'_>, binding: &Value) -> Result<Out
         }
     }
     Err(Status::modified("", "pods", name))
-}
-
-/// `ValidatePodBinding`.
-fn validate(binding: &Value) -> Vec<Error> {
-    let text = |path: &str| binding.pointer(path).and_then(Value::as_str).unwrap_or_default();
-    let root = Path::Root;
-    let target = root.child("target");
-    let mut errors = Vec::new();
-    if !matches!(text("/target/kind"), "" | "Node") {
-        errors.push(Error::not_supported(&target.child("kind"), text("/target/kind"), &["Node", "<empty>"]));
-    }
-    if text("/target/name").is_empty() {
-        errors.push(Error::required(&target.child("name"), ""));
-    }
-    errors
 }
 
 /// Writes the node into the pod, or tells why not.

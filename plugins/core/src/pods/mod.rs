@@ -2,13 +2,13 @@
 
 mod binding;
 mod eviction;
-mod qos;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use binding::{bind, bind_by_body};
 pub(crate) use eviction::evict;
 
+use crate::validation;
 use chainplate_sdk::{
     apimachinery::{Map, Value, object},
     registry::Context,
@@ -17,7 +17,8 @@ use serde_json::json;
 
 /// What a new pod starts with (`pkg/registry/core/pod/strategy.go`).
 pub(crate) fn prepare_create(context: &Context<'_>, pod: &mut Value) {
-    let mut status = json!({ "phase": "Pending", "qosClass": qos::class(pod) });
+    let class = pod.get("spec").map_or("BestEffort", validation::qos_class);
+    let mut status = json!({ "phase": "Pending", "qosClass": class });
     let gates = pod.pointer("/spec/schedulingGates").and_then(Value::as_array).map_or(0, Vec::len);
     if gates > 0 {
         status["conditions"] = json!([{

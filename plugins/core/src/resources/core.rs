@@ -4,10 +4,7 @@ use super::{
     CREATE, PART, PROXY, RETURNED, RULES, Resource, Rules, SCALE_AND_STATUS, SPEC, STATUS, STATUS_ONLY,
     STREAM, Storage, Subresource, of, sub,
 };
-use chainplate_sdk::{
-    apimachinery::names,
-    registry::{DefaultPropagation, Generation},
-};
+use chainplate_sdk::registry::{DefaultPropagation, Generation};
 
 const fn r(name: &'static str, kind: &'static str) -> Resource {
     of("", "v1", name, kind)
@@ -49,7 +46,7 @@ pub(super) const V1: &[Resource] = &[
         verbs: &["create", "delete", "get", "list", "patch", "update", "watch"],
         short_names: &["ns"],
         subresources: &[Subresource { verbs: &["update"], ..sub("finalize") }, STATUS],
-        rules: Rules { name: names::label, ..RULES },
+        rules: RULES,
         ..r("namespaces", "Namespace")
     },
     Resource {
@@ -132,7 +129,7 @@ pub(super) const V1: &[Resource] = &[
         categories: &["all"],
         storage: Storage::At("services/specs"),
         subresources: &[Subresource { kind: "ServiceProxyOptions", verbs: PROXY, ..sub("proxy") }, STATUS],
-        rules: Rules { name: names::label_1035, create_on_update: true, ..RETURNED },
+        rules: Rules { create_on_update: true, ..RETURNED },
         ..r("services", "Service")
     },
 ];

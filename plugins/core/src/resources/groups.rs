@@ -4,11 +4,7 @@ use super::{
     CREATE, RETURNED, RULES, Resource, Rules, SCALE_AND_STATUS, SPEC, STATUS, STATUS_ONLY, Storage, core, of,
     sub,
 };
-use chainplate_sdk::{
-    apimachinery::names,
-    registry::{DefaultPropagation, Generation},
-};
-use std::net::IpAddr;
+use chainplate_sdk::registry::{DefaultPropagation, Generation};
 
 const ALL_CATEGORY: &[&str] = &["all"];
 const EXTENSIONS: &[&str] = &["api-extensions"];
@@ -18,20 +14,11 @@ const STRICT: Rules = Rules { unconditional_update: false, ..RULES };
 /// Strict updates of a spec that counts generations.
 const STRICT_SPEC: Rules = Rules { unconditional_update: false, ..SPEC };
 const WEBHOOKS: Rules = Rules { generation: Generation::NotMetadata, ..STRICT };
-const RBAC: Rules = Rules { name: names::path_segment, create_on_update: true, ..RULES };
+const RBAC: Rules = Rules { create_on_update: true, ..RULES };
+/// Types of devices answer DELETE with the object, too.
+const SPEC_RETURNED: Rules = Rules { returns_deleted: true, ..SPEC };
 /// Storage types answer DELETE with the object.
 const STRICT_RETURNED: Rules = Rules { returns_deleted: true, ..STRICT };
-
-/// `ValidateIPAddressName`: the object stands for one address, which has one spelling.
-fn ip(name: &str, _prefix: bool) -> Vec<String> {
-    match name.parse::<IpAddr>() {
-        Err(_) => vec!["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)".into()],
-        Ok(address) if address.to_string() != name => {
-            vec![format!("must be in canonical form (\"{address}\")")]
-        }
-        Ok(_) => Vec::new(),
-    }
-}
 
 const fn cluster(resource: Resource) -> Resource {
     Resource { namespaced: false, ..resource }
@@ -203,7 +190,6 @@ const NETWORKING: &[Resource] = &[
     Resource {
         namespaced: false,
         short_names: &["ip"],
-        rules: Rules { name: ip, ..RULES },
         ..of("networking.k8s.io", "v1", "ipaddresses", "IPAddress")
     },
     Resource {
@@ -245,14 +231,20 @@ const RBAC_V1: &[Resource] = &[
 ];
 
 const RESOURCE: &[Resource] = &[
-    Resource { rules: SPEC, ..cluster(of("resource.k8s.io", "v1", "deviceclasses", "DeviceClass")) },
+    Resource { rules: SPEC_RETURNED, ..cluster(of("resource.k8s.io", "v1", "deviceclasses", "DeviceClass")) },
     Resource {
         subresources: STATUS_ONLY,
-        rules: RULES,
+        rules: RETURNED,
         ..of("resource.k8s.io", "v1", "resourceclaims", "ResourceClaim")
     },
-    of("resource.k8s.io", "v1", "resourceclaimtemplates", "ResourceClaimTemplate"),
-    Resource { rules: SPEC, ..cluster(of("resource.k8s.io", "v1", "resourceslices", "ResourceSlice")) },
+    Resource {
+        rules: RETURNED,
+        ..of("resource.k8s.io", "v1", "resourceclaimtemplates", "ResourceClaimTemplate")
+    },
+    Resource {
+        rules: SPEC_RETURNED,
+        ..cluster(of("resource.k8s.io", "v1", "resourceslices", "ResourceSlice"))
+    },
 ];
 
 const SCHEDULING: &[Resource] = &[Resource {

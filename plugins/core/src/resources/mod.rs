@@ -9,10 +9,7 @@ mod groups;
 #[cfg(test)]
 mod tests;
 
-use chainplate_sdk::{
-    apimachinery::names::{self, NameRule},
-    registry::{DefaultPropagation, Generation},
-};
+use chainplate_sdk::registry::{DefaultPropagation, Generation};
 
 /// Create, read, write and watch: the verbs of an ordinary resource, in the order of discovery.
 pub const ALL: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
@@ -80,8 +77,6 @@ pub struct Subresource {
 /// The rules that writes of a resource follow.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
-    /// What the name may be.
-    pub name: NameRule,
     /// What moves `metadata.generation`.
     pub generation: Generation,
     /// PUT without a resourceVersion is allowed (`AllowUnconditionalUpdate`).
@@ -98,7 +93,6 @@ pub struct Rules {
 
 /// The rules of most resources.
 const RULES: Rules = Rules {
-    name: names::subdomain,
     generation: Generation::Off,
     unconditional_update: true,
     create_on_update: false,

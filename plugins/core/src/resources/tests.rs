@@ -43,12 +43,3 @@ fn only_one_resource_stands_at_a_prefix_in_its_storage_version() {
         }
     }
 }
-
-#[test]
-fn ip_addresses_have_canonical_names() {
-    let rule = find("networking.k8s.io", "v1", "ipaddresses").unwrap().rules.name;
-    assert!(rule("10.0.0.1", false).is_empty());
-    assert!(rule("2001:db8::1", false).is_empty());
-    assert_eq!(rule("2001:DB8::1", false).len(), 1);
-    assert_eq!(rule("ten", false).len(), 1);
-}

@@ -21,7 +21,7 @@ pub(super) fn terminate_namespace(namespace: &mut Value) {
         return;
     }
     if let Some(namespace) = namespace.as_object_mut() {
-        let status = namespace.entry("status").or_insert_with(|| Value::Object(Default::default()));
+        let status = namespace.entry("status").or_insert_with(|| serde_json::json!({}));
         if let Some(status) = status.as_object_mut() {
             status.insert("phase".into(), "Terminating".into());
         }

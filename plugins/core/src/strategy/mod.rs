@@ -9,8 +9,8 @@ pub(crate) use delete::pod_grace;
 mod tests;
 
 use crate::{
-    allocator, checks, conversion, defaults, nodes, pods, resources::Resource, server::Shared,
-    service_accounts, types,
+    admission, allocator, checks, conversion, defaults, nodes, pods, resources::Resource, server::Shared,
+    service_accounts, types, validation,
 };
 use chainplate_sdk::{
     Collection, Outcome, Request,
@@ -47,7 +47,7 @@ pub fn descriptor(resource: &'static Resource) -> Descriptor {
         Descriptor::new(resource.group, resource.version, resource.name, resource.kind, resource.namespaced);
     descriptor.verbs = verbs(resource.verbs);
     descriptor.subresources = resource.subresources.iter().map(subresource).collect();
-    descriptor.name_rule = rules.name;
+    descriptor.name_rule = validation::name_rule(resource.group, resource.kind);
     descriptor.allow_unconditional_update = rules.unconditional_update;
     descriptor.allow_create_on_update = rules.create_on_update;
     descriptor.generation = rules.generation;
@@ -56,6 +56,7 @@ pub fn descriptor(resource: &'static Resource) -> Descriptor {
     descriptor.graceful_deletion = resource.group.is_empty() && resource.name == "pods";
     descriptor.strategic_merge = true;
     descriptor.decoding = Decoding::Typed;
+    descriptor.kube_finalizers = true;
     descriptor
 }
 
@@ -120,6 +121,7 @@ impl Strategy for BuiltIn {
     }
 
     fn prepare_for_create(&self, context: &Context<'_>, object: &mut Value) {
+        admission::admit(&self.shared, self.resource.group, self.resource.name, object);
         prepare::create(self.resource, &self.shared, context, object);
     }
 
@@ -151,6 +153,9 @@ impl Strategy for BuiltIn {
         if self.is("", "services") && context.subresource.is_empty() {
             allocator::allocate(&self.shared, context, object, old)?;
         }
+        if self.is("", "pods") && old.is_none() {
+            admission::check(&self.shared, context, object)?;
+        }
         Ok(())
     }
 
@@ -165,7 +170,7 @@ impl Strategy for BuiltIn {
         current: Option<&Value>,
         patch: Value,
     ) -> Result<Value, Status> {
-        types::apply(self.resource, manager, force, current, patch)
+        types::apply(self.resource, manager, force, current, &patch)
     }
 
     fn strategic_merge(&self, object: &mut Value, patch: Value) -> Result<(), Status> {

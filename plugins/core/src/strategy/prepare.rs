@@ -41,6 +41,8 @@ pub(super) fn create(resource: &Resource, shared: &Shared, context: &Context<'_>
         ("batch", "jobs") => {
             let uid = object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned();
             defaults::jobs::generate_selector(object, &uid);
+            // The job takes over labels that its template has only now.
+            defaults::apply(resource.group, resource.version, resource.kind, object);
         }
         ("certificates.k8s.io", _) => certificates::prepare_create(&context.request.user(), object),
         ("scheduling.k8s.io", "priorityclasses") => set_generation(object, 1),
