@@ -360,7 +360,7 @@ mod tests {
                  "subresources": {"status": {}, "scale": {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}},
                  "selectableFields": [{"jsonPath": ".spec.color"}]},
                 {"name": "v1alpha1", "served": true, "deprecated": true, "schema": {"openAPIV3Schema": {"type": "object"}}},
-                {"name": "v0", "served": false}]},
+                {"name": "v0", "served": false, "schema": {"openAPIV3Schema": {"type": "object"}}}]},
             "status": {"acceptedNames": {"plural": "widgets", "kind": "Widget", "listKind": "WidgetList"},
                 "conditions": [{"type": "NamesAccepted", "status": "True"}]}})
     }

@@ -11,10 +11,13 @@ mod custom;
 mod definition;
 mod discovery;
 mod lifecycle;
+mod managed;
 mod naming;
 mod openapi;
 mod server;
 mod strategy;
+#[cfg(test)]
+mod tests;
 mod validation;
 
 pub use server::ApiExtensions;

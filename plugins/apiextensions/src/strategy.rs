@@ -2,11 +2,11 @@
 
 use crate::{
     definition::{self, FINALIZER, GROUP, KIND, RESOURCE, VERSION, flag, schema_of, text, versions},
-    validation,
+    managed, validation,
 };
 use chainplate_sdk::{
-    apimachinery::{Status, Value, field, object, schema},
-    registry::{Context, Descriptor, Generation, Strategy, Subresource},
+    apimachinery::{Status, Value, field, managed_fields, object, schema},
+    registry::{Context, Descriptor, Generation, Manager, Strategy, Subresource},
 };
 use chainplate_types::TypeRef;
 use serde_json::json;
@@ -39,6 +39,21 @@ impl Definitions {
             shape: chainplate_types::lookup(GROUP, VERSION, KIND),
             touched: RefCell::default(),
         }
+    }
+
+    /// Runs `then` with what managed fields must know of definitions.
+    fn managed<T>(
+        &self,
+        subresource: &str,
+        then: impl FnOnce(&managed_fields::Context<'_, TypeRef>) -> T,
+    ) -> Option<T> {
+        let shape = self.shape?;
+        let mut empty = json!({"apiVersion": self.descriptor.api_version(), "kind": KIND, "metadata": {}});
+        chainplate_types::complete(shape, &mut empty);
+        let reset = managed::members(if subresource == "status" { &["spec"] } else { &["status"] });
+        let convert = managed_fields::one_version;
+        let context = managed_fields::Context { shape, empty: &empty, reset: &reset, convert: &convert };
+        Some(then(&context))
     }
 
     /// What was written, or marked for deletion, since the last call.
@@ -200,6 +215,30 @@ impl Strategy for Definitions {
     ) -> Result<(), Status> {
         self.touch(context, object::name(object), old);
         Ok(())
+    }
+
+    fn track(&self, manager: &Manager<'_>, old: Option<&Value>, object: &mut Value) {
+        self.managed(manager.subresource, |context| managed::track(context, manager, old, object));
+    }
+
+    fn apply(
+        &self,
+        manager: &Manager<'_>,
+        force: bool,
+        current: Option<&Value>,
+        patch: Value,
+    ) -> Result<Value, Status> {
+        let what = format!("{GROUP}/{VERSION}, Kind={KIND}");
+        self.managed(manager.subresource, |context| {
+            managed::apply(context, &what, manager, force, current, &patch)
+        })
+        .unwrap_or_else(|| Err(Status::internal("the type of definitions is not known")))
+    }
+
+    fn canonicalize(&self, object: &mut Value) {
+        if let Some(shape) = self.shape {
+            chainplate_types::complete(shape, object);
+        }
     }
 
     fn before_delete(&self, context: &Context<'_>, object: &mut Value) -> Result<(), Status> {

@@ -47,7 +47,7 @@ pub(crate) fn serve(request: &Request<'_>, definition: &Rc<Definition>) -> Resul
         return Err(Status::internal(format_args!("{}.{}: {why}", info.resource, info.group)));
     }
     let objects = open(definition, version)?;
-    let strategy = Objects::new(version, definition.terminating);
+    let strategy = Objects::new(definition, version);
     let outcome = registry::handle(request, &strategy, &objects);
     if definition.terminating && matches!(info.verb, Verb::Update | Verb::Patch | Verb::Delete) {
         // The last finalizer may be gone.

@@ -1,25 +1,55 @@
 //! What the schema of a version makes of its objects (`apiextensions-apiserver/pkg/registry/customresource`).
 
 use super::scale;
-use crate::definition::Version;
+use crate::{
+    definition::{Definition, Version},
+    managed,
+};
 use chainplate_sdk::{
     apimachinery::{
-        Status, Value, field, meta, names, object,
-        schema::{Schema, defaulting, embedded, list_type, prune, validate},
+        Status, Value, field, managed_fields, names, object,
+        schema::{Resource, Schema, defaulting, embedded, list_type, prune, validate},
     },
-    registry::{Context, Descriptor, Strategy},
+    registry::{Context, Descriptor, Manager, Strategy},
 };
+use serde_json::json;
 
 /// The strategy of the objects of one version.
 #[derive(Debug)]
 pub(super) struct Objects<'a> {
+    definition: &'a Definition,
     version: &'a Version,
-    terminating: bool,
 }
 
 impl<'a> Objects<'a> {
-    pub(super) fn new(version: &'a Version, terminating: bool) -> Self {
-        Self { version, terminating }
+    pub(super) fn new(definition: &'a Definition, version: &'a Version) -> Self {
+        Self { definition, version }
+    }
+
+    /// Runs `then` with what managed fields must know of the objects.
+    fn managed<T>(
+        &self,
+        subresource: &str,
+        then: impl FnOnce(&managed_fields::Context<'_, Resource<'_>>) -> T,
+    ) -> T {
+        let descriptor = &self.version.descriptor;
+        let empty = json!({"apiVersion": descriptor.api_version(), "kind": descriptor.kind, "metadata": {}});
+        let reset: &[&str] = match subresource {
+            "status" => &["metadata", "spec"],
+            _ if descriptor.has_status() => &["status"],
+            _ => &[],
+        };
+        let reset = managed::members(reset);
+        // Versions differ in nothing but their name and their schema.
+        let convert = |object: &Value, api_version: &str| {
+            let (group, version) = api_version.split_once('/')?;
+            let version = self.definition.version(version).filter(|_| group == self.definition.group)?;
+            let mut object = object.clone();
+            object.as_object_mut()?.insert("apiVersion".into(), api_version.into());
+            Some((object, Resource::new(&version.schema)))
+        };
+        let shape = Resource::new(&self.version.schema);
+        then(&managed_fields::Context { shape, empty: &empty, reset: &reset, convert: &convert })
     }
 }
 
@@ -42,7 +72,6 @@ impl Strategy for Objects<'_> {
 
     fn decode(&self, document: &mut Value, mut strict: Option<&mut Vec<String>>) -> Result<(), String> {
         let schema = &self.version.schema;
-        meta::decode(document, strict.as_deref_mut())?;
         prune::prune(schema, document, strict.as_deref_mut());
         defaulting::drop_nulls(schema, document);
         embedded::coerce(schema, document, strict)
@@ -118,7 +147,7 @@ impl Strategy for Objects<'_> {
         object: &mut Value,
         old: Option<&Value>,
     ) -> Result<(), Status> {
-        if self.terminating && old.is_none() {
+        if self.definition.terminating && old.is_none() {
             let descriptor = &self.version.descriptor;
             let why = "create not allowed while custom resource definition is terminating";
             return Err(Status::forbidden(
@@ -129,6 +158,24 @@ impl Strategy for Objects<'_> {
             ));
         }
         Ok(())
+    }
+
+    fn track(&self, manager: &Manager<'_>, old: Option<&Value>, object: &mut Value) {
+        self.managed(manager.subresource, |context| managed::track(context, manager, old, object));
+    }
+
+    fn apply(
+        &self,
+        manager: &Manager<'_>,
+        force: bool,
+        current: Option<&Value>,
+        patch: Value,
+    ) -> Result<Value, Status> {
+        let descriptor = &self.version.descriptor;
+        let what = format!("{}, Kind={}", descriptor.api_version(), descriptor.kind);
+        self.managed(manager.subresource, |context| {
+            managed::apply(context, &what, manager, force, current, &patch)
+        })
     }
 
     fn view(&self, _subresource: &str, object: &Value) -> Result<Value, Status> {
@@ -170,7 +217,6 @@ fn finalizer_warnings(finalizer: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn finalizers_should_have_a_domain() {
