@@ -73,7 +73,7 @@ impl Entry {
             && (self.operation == Operation::Apply || self.api_version == other.api_version)
     }
 
-    fn to_value(&self) -> Value {
+    fn into_value(self) -> Value {
         let mut map = Map::new();
         let texts = [
             ("manager", self.manager.as_str()),
@@ -88,7 +88,7 @@ impl Entry {
             }
         }
         map.insert("fieldsType".into(), "FieldsV1".into());
-        map.insert("fieldsV1".into(), self.fields.clone().into_value());
+        map.insert("fieldsV1".into(), self.fields.into_value());
         Value::Object(map)
     }
 
@@ -139,7 +139,7 @@ pub fn encode(object: &mut Value, mut entries: Vec<Entry>) {
             (&a.manager, &a.api_version, &a.subresource).cmp(&(&b.manager, &b.api_version, &b.subresource))
         })
     });
-    let list: Vec<Value> = entries.iter().map(Entry::to_value).collect();
+    let list: Vec<Value> = entries.into_iter().map(Entry::into_value).collect();
     let Some(Value::Object(metadata)) = object.get_mut("metadata") else { return };
     if list.is_empty() {
         metadata.remove("managedFields");

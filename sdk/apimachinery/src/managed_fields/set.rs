@@ -94,6 +94,11 @@ impl Set {
         self
     }
 
+    /// As [`Set::union`], without a copy where one is empty.
+    pub(crate) fn join(self, other: Set) -> Set {
+        if self.0.is_empty() { other } else { self.union(&other) }
+    }
+
     /// Paths of both.
     #[must_use]
     pub fn intersection(&self, other: &Set) -> Set {

@@ -76,19 +76,11 @@ pub(super) fn track<S: Shape>(
     manager: &Manager<'_>,
 ) {
     let comparison = filtered(compare(context.shape, live, new), context.reset);
-    let changed = comparison.modified.clone().union(&comparison.added);
-    let mut versions = Versions::new(context, live, new, manager.api_version, comparison);
-    entries.retain_mut(|entry| match versions.get(&entry.api_version) {
-        Some(comparison) => {
-            let fields = std::mem::take(&mut entry.fields);
-            entry.fields = fields
-                .difference(&comparison.modified)
-                .difference(&comparison.added)
-                .difference(&comparison.removed);
-            !entry.fields.is_empty()
-        }
-        None => false,
-    });
+    let changed = if entries.is_empty() {
+        comparison.modified.join(comparison.added)
+    } else {
+        take_changed(context, live, new, entries, manager, comparison)
+    };
     let changed = without_metadata(changed);
     if !changed.is_empty() {
         let mut own = Entry::of(manager, Operation::Update);
@@ -103,6 +95,31 @@ pub(super) fn track<S: Shape>(
         }
     }
     cap(entries);
+}
+
+/// Takes what changed from whoever owns it; tells what that is.
+fn take_changed<S: Shape>(
+    context: &Context<'_, S>,
+    live: &Value,
+    new: &Value,
+    entries: &mut Vec<Entry>,
+    manager: &Manager<'_>,
+    comparison: Comparison,
+) -> Set {
+    let changed = comparison.modified.clone().union(&comparison.added);
+    let mut versions = Versions::new(context, live, new, manager.api_version, comparison);
+    entries.retain_mut(|entry| match versions.get(&entry.api_version) {
+        Some(comparison) => {
+            let fields = std::mem::take(&mut entry.fields);
+            entry.fields = fields
+                .difference(&comparison.modified)
+                .difference(&comparison.added)
+                .difference(&comparison.removed);
+            !entry.fields.is_empty()
+        }
+        None => false,
+    });
+    changed
 }
 
 /// Comparisons of the same two objects in each version that managers use.
