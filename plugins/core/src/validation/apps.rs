@@ -296,7 +296,7 @@ fn stateful_set(spec: &Node<'_, '_>, errors: &mut Errors) {
     none_negative(spec, &["replicas", "minReadySeconds"], errors);
     not_negative(&spec.child("ordinals"), "start", errors);
     not_negative(spec, "revisionHistoryLimit", errors);
-    super::checks::member_if_any(spec, "serviceName", |name| super::label_1035_relaxed(name), errors);
+    super::checks::member_if_any(spec, "serviceName", super::service_name, errors);
     selected_template(spec, "StatefulSet", "empty selector is invalid for statefulset", errors);
     spec.child("volumeClaimTemplates").each(|_, claim| {
         if claim.child("metadata").text("name").is_empty() {

@@ -5,9 +5,10 @@ use super::checks::{
     Errors, config_key, label, member, none_negative, one_of, pattern, port, port_name, qualified, required,
     required_items, required_member, subdomain, supported,
 };
+use super::files::descending;
 use super::pod::PodContext;
 use super::view::Node;
-use super::volumes::{descending, pull_policy};
+use super::volumes::pull_policy;
 use super::{resources, security};
 use chainplate_apimachinery::Value;
 use chainplate_apimachinery::field::Error;

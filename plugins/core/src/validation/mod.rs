@@ -15,6 +15,7 @@ mod container;
 mod core;
 mod cron;
 mod events;
+mod files;
 mod flow;
 mod labels;
 mod net;
@@ -204,6 +205,6 @@ fn trust_bundle(name: &str, prefix: bool) -> Vec<String> {
 }
 
 /// The name of a service that something refers to.
-fn label_1035_relaxed(name: &str) -> Vec<String> {
+fn service_name(name: &str) -> Vec<String> {
     names::dns1123_label(name)
 }

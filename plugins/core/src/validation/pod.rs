@@ -145,7 +145,7 @@ fn pod_spec(spec: &Node<'_, '_>, name: &str, claims: &[Value], is_pod: bool, err
         for (member, shown) in
             [("hostNetwork", "hostNetwork"), ("hostPID", "HostPID"), ("hostIPC", "HostIPC")]
         {
-            if spec.is(member) && member != "hostNetwork" {
+            if spec.is(member) {
                 errors.push(Error::forbidden(&spec.path.child(shown), "when `hostUsers` is false"));
             }
         }

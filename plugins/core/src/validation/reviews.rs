@@ -1,8 +1,8 @@
 //! Reviews and token requests: `pkg/apis/{authorization,authentication}/validation`.
 
 use super::checks::{Errors, SPEC, go_struct, go_text, shown};
+use super::files::token_lifetime;
 use super::view::Node;
-use super::volumes::token_lifetime;
 use chainplate_apimachinery::Value;
 use chainplate_apimachinery::field::{Error, Kind};
 
@@ -14,10 +14,8 @@ pub(super) fn create(kind: &str, object: &Value, errors: &mut Errors) {
         "SubjectAccessReview" | "LocalSubjectAccessReview" | "SelfSubjectAccessReview" => {
             review(kind, &root, &spec, errors);
         }
-        "TokenReview" => {
-            if spec.text("token").is_empty() {
-                errors.push(Error::required(&SPEC.child("token"), ""));
-            }
+        "TokenReview" if spec.text("token").is_empty() => {
+            errors.push(Error::required(&SPEC.child("token"), ""));
         }
         _ => {}
     }

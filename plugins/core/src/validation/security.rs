@@ -1,8 +1,8 @@
 //! Security contexts of pods and containers.
 
 use super::checks::{Errors, between, optional_one_of, subdomain};
+use super::files::descending;
 use super::view::Node;
-use super::volumes::descending;
 use chainplate_apimachinery::Value;
 use chainplate_apimachinery::field::Error;
 

@@ -296,7 +296,7 @@ pub(super) fn update(new: &Value, old: &Value, errors: &mut Errors) {
         let (spec, old) = (now.child("spec"), was.child("spec"));
         let named = spec.text("type") == "ExternalName" || old.text("type") == "ExternalName";
         let (headless, was_headless) = (is_headless(&spec), is_headless(&old));
-        if !named && !(headless && was_headless) {
+        if !(named || headless && was_headless) {
             kept(
                 &spec,
                 &old,

@@ -4,11 +4,12 @@ use super::checks::{
     Errors, IMMUTABLE, SPEC, go_struct, go_text, immutable, not_negative, optional_one_of, qualified,
     required, required_items, same, shown, subdomain, supported,
 };
+use super::files::token_lifetime;
 use super::labels::{key, selector};
 use super::resources;
 use super::storage_core::volume_spec;
 use super::view::Node;
-use super::volumes::{csi_driver_name, token_lifetime};
+use super::volumes::csi_driver_name;
 use chainplate_apimachinery::Value;
 use chainplate_apimachinery::field::{Error, Kind};
 

@@ -32,11 +32,6 @@ impl<'p, 'v> Node<'p, 'v> {
         Node { path: self.path.child(name), value: self.get(name) }
     }
 
-    /// A member of a map.
-    pub(super) fn key<'b>(&'b self, name: &'b str) -> Node<'b, 'v> {
-        Node { path: self.path.key(name), value: self.get(name) }
-    }
-
     /// A member, if it is there.
     pub(super) fn some<'b>(&'b self, name: &'b str) -> Option<Node<'b, 'v>> {
         let child = self.child(name);
