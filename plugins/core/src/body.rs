@@ -1,5 +1,6 @@
 //! Bodies of requests that no collection stands behind: reviews, bindings, evictions, tokens.
 
+use crate::defaults;
 use chainplate_sdk::{
     Outcome, Request, Response,
     apimachinery::{Status, Value, decode, object},
@@ -48,7 +49,10 @@ pub(crate) fn read(request: &Request<'_>, group: &str, version: &str, kind: &str
     }
     let Some(shape) = chainplate_types::lookup(group, version, kind) else { return Ok(document) };
     match chainplate_types::decode_value(shape, &document) {
-        Ok(decoded) => Ok(decoded.value),
+        Ok(mut decoded) => {
+            defaults::apply(group, version, kind, &mut decoded.value);
+            Ok(decoded.value)
+        }
         Err(why) => Err(Status::bad_request(format!(
             "{kind} in version {version:?} cannot be handled as a {kind}: {why}"
         ))),

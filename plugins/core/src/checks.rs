@@ -4,12 +4,12 @@ use crate::{conversion, resources::Resource, validation};
 use chainplate_sdk::apimachinery::{Value, field::Error};
 
 /// A new object.
-pub fn create(resource: &Resource, object: &Value) -> Vec<Error> {
+pub(crate) fn create(resource: &Resource, object: &Value) -> Vec<Error> {
     validation::create(resource.group, resource.kind, &checked(resource, object))
 }
 
 /// An object that replaces `old`, through the main resource or a subresource.
-pub fn update(resource: &Resource, subresource: &str, object: &Value, old: &Value) -> Vec<Error> {
+pub(crate) fn update(resource: &Resource, subresource: &str, object: &Value, old: &Value) -> Vec<Error> {
     let (object, old) = (checked(resource, object), checked(resource, old));
     validation::update_subresource(resource.group, resource.kind, subresource, &object, &old)
 }

@@ -16,6 +16,10 @@ use sha2::{Digest, Sha256};
 /// published one leaves it out.
 const STORAGE_VERSION_HASH: &str = "storageVersionHash";
 
+/// Kinds that upstream still keeps in beta, to allow for a way back; clients compare the hash. Here they are kept in the
+/// version they are served in, which has the same fields.
+const HASHED_AS_BETA: [&str; 2] = ["MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"];
+
 /// The document of a group and version (`apidiscovery.k8s.io/v2`, one item of `versions`).
 pub fn document(group: &str, version: &str) -> Value {
     let resources: Vec<Value> = resources::of_group_version(group, version).iter().map(resource).collect();
@@ -61,7 +65,10 @@ fn kind(group: &str, version: &str, kind: &str) -> Value {
 /// what is not stored.
 pub fn storage_version_hash(resource: &Resource) -> Option<String> {
     resource.storage_prefix()?;
-    let (group, version) = resource.storage_version();
+    let (group, mut version) = resource.storage_version();
+    if HASHED_AS_BETA.contains(&resource.kind) {
+        version = "v1beta1";
+    }
     let digest = Sha256::digest(format!("{group}/{version}/{}", resource.kind));
     Some(BASE64_STANDARD.encode(&digest[..8]))
 }

@@ -10,6 +10,7 @@ use chainplate_sdk::{
         Cause, Map, Status, Value,
         managed_fields::{self, ApplyError, Set},
         object,
+        strategic::{self, PatchError},
     },
     registry::Manager,
 };
@@ -176,7 +177,17 @@ pub fn apply(
 /// Merges a strategic merge patch.
 ///
 /// # Errors
-/// 400 for directives that make no sense.
-pub fn strategic_merge(_resource: &Resource, _object: &mut Value, _patch: Value) -> Result<(), Status> {
-    Err(Status::unsupported_media_type(&["application/json-patch+json", "application/merge-patch+json"]))
+/// 400 for directives that make no sense, 422 for lists of lists, 500 for a patch that does not fit.
+pub fn strategic_merge(resource: &Resource, object: &mut Value, patch: Value) -> Result<(), Status> {
+    let (Some(shape), Some(members)) = (shape(resource), object.as_object_mut()) else {
+        return Err(Status::unknown_resource());
+    };
+    let Value::Object(patch) = patch else {
+        return Err(Status::bad_request("a strategic merge patch must be an object"));
+    };
+    strategic::merge_patch(shape, members, patch).map_err(|error| match error {
+        PatchError::BadFormat(why) => Status::bad_request(why),
+        PatchError::ListOfLists => Status::new(422, "Invalid", error.to_string()),
+        _ => Status::new(500, "", error.to_string()),
+    })
 }

@@ -14,7 +14,7 @@ mod ports;
 #[cfg(test)]
 mod tests;
 
-pub use cidr::Cidr;
+pub(crate) use cidr::Cidr;
 
 use crate::server::Shared;
 use chainplate_sdk::{

@@ -63,7 +63,10 @@ pub(super) fn update(
         ("", "namespaces", "") => keep(object, old, &["spec", "finalizers"]),
         ("", "namespaces", "finalize") => keep(object, old, &["status"]),
         ("", "persistentvolumes", "status") => time_phase(context, object, old),
-        ("", "services", "") => defaults::services::init(object, Some(old), shared.ip_family()),
+        ("", "services", "") => {
+            drop_node_ports(object, old);
+            defaults::services::init(object, Some(old), shared.ip_family());
+        }
         ("apps", "deployments", "status") => keep(object, old, &["metadata", "labels"]),
         ("apps", "daemonsets", "") => {
             let was = old.pointer(&template_generation_pointer()).and_then(Value::as_str);
@@ -154,6 +157,29 @@ fn template_generation_pointer() -> String {
 fn set_template_generation(object: &mut Value, generation: i64) {
     let metadata = member(member_of(object), "metadata");
     member(metadata, "annotations").insert(TEMPLATE_GENERATION.into(), generation.to_string().into());
+}
+
+/// A Service that no longer wants node ports loses those it had, unless the client says others
+/// (`dropTypeDependentFields`).
+fn drop_node_ports(object: &mut Value, old: &Value) {
+    let has_ports =
+        |service: &Value| matches!(service["spec"]["type"].as_str(), Some("NodePort" | "LoadBalancer"));
+    if has_ports(object) || !has_ports(old) {
+        return;
+    }
+    let ports = |service: &Value| -> Vec<Value> {
+        let ports = service["spec"]["ports"].as_array().map(Vec::as_slice).unwrap_or_default();
+        ports.iter().map(|port| port["nodePort"].clone()).collect()
+    };
+    if ports(object) != ports(old) {
+        return;
+    }
+    let spec = member(member_of(object), "spec");
+    spec.remove("healthCheckNodePort");
+    let ports = spec.get_mut("ports").and_then(Value::as_array_mut);
+    ports.into_iter().flatten().filter_map(Value::as_object_mut).for_each(|port| {
+        port.remove("nodePort");
+    });
 }
 
 /// The time of the last change of a volume's phase (KEP-3762), unless the writer tells one.
