@@ -165,7 +165,7 @@ pub fn api_resource_list(version: &GroupVersion) -> Value {
         entry.insert("name".into(), name.into());
         entry.insert("singularName".into(), text("singularResource").into());
         entry.insert("namespaced".into(), namespaced.into());
-        insert_kind(&mut entry, resource);
+        insert_kind(&mut entry, resource, version);
         for key in ["verbs", "shortNames", "categories", "storageVersionHash"] {
             if let Some(value) = resource.get(key) {
                 entry.insert(key.into(), value.clone());
@@ -178,7 +178,7 @@ pub fn api_resource_list(version: &GroupVersion) -> Value {
             entry.insert("name".into(), format!("{name}/{subresource}").into());
             entry.insert("singularName".into(), "".into());
             entry.insert("namespaced".into(), namespaced.into());
-            insert_kind(&mut entry, sub);
+            insert_kind(&mut entry, sub, version);
             entry.insert("verbs".into(), sub.get("verbs").cloned().unwrap_or_else(|| json!([])));
             list.push(Value::Object(entry));
         }
@@ -192,12 +192,15 @@ pub fn api_resource_list(version: &GroupVersion) -> Value {
 }
 
 /// The kind, with group and version where they are not those of the list.
-fn insert_kind(entry: &mut Map, of: &Value) {
-    let kind = of.get("responseKind");
-    for key in ["kind", "group", "version"] {
-        let text = kind.and_then(|kind| kind.get(key)).and_then(Value::as_str).unwrap_or_default();
-        if key == "kind" || !text.is_empty() {
-            entry.insert(key.into(), text.into());
+fn insert_kind(entry: &mut Map, of: &Value, list: &GroupVersion) {
+    let text = |key: &str| {
+        of.get("responseKind").and_then(|kind| kind.get(key)).and_then(Value::as_str).unwrap_or_default()
+    };
+    entry.insert("kind".into(), text("kind").into());
+    let own = text("group") == list.group && text("version") == list.version;
+    for key in ["group", "version"] {
+        if !own && !text(key).is_empty() {
+            entry.insert(key.into(), text(key).into());
         }
     }
 }
