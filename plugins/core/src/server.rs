@@ -19,6 +19,9 @@ use std::{
     rc::Rc,
 };
 
+/// Group, version and resource.
+type Gvr = (&'static str, &'static str, &'static str);
+
 /// The configuration of the component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -76,7 +79,7 @@ impl Config {
 pub struct Shared {
     /// The configuration.
     pub config: Config,
-    collections: RefCell<BTreeMap<(&'static str, &'static str, &'static str), Rc<Collection>>>,
+    collections: RefCell<BTreeMap<Gvr, Rc<Collection>>>,
 }
 
 impl Shared {
@@ -171,7 +174,7 @@ fn open(resource: &'static Resource, prefix: &str) -> Result<Collection, Status>
 #[derive(Debug)]
 pub struct Core {
     shared: Rc<Shared>,
-    strategies: RefCell<BTreeMap<(&'static str, &'static str, &'static str), Rc<BuiltIn>>>,
+    strategies: RefCell<BTreeMap<Gvr, Rc<BuiltIn>>>,
 }
 
 impl Core {

@@ -77,11 +77,11 @@ pub(super) fn update(
         ("certificates.k8s.io", _, subresource) => {
             certificates::prepare_update(context, subresource, object, old)
         }
-        ("discovery.k8s.io", "endpointslices", "") => {
-            // Labels are looked at as the content is, here alone.
-            if object.pointer("/metadata/labels") != old.pointer("/metadata/labels") {
-                set_generation(object, generation(old).saturating_add(1));
-            }
+        // Labels are looked at as the content is, here alone.
+        ("discovery.k8s.io", "endpointslices", "")
+            if object.pointer("/metadata/labels") != old.pointer("/metadata/labels") =>
+        {
+            set_generation(object, generation(old).saturating_add(1));
         }
         ("scheduling.k8s.io", "priorityclasses", _) => set_generation(object, generation(old)),
         ("storage.k8s.io", "csidrivers", _) => {
