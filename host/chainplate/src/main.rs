@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let options = match Options::from_args(std::env::args_os()) {
+    let options = match Options::from_args(std::env::args_os().skip(1)) {
         Ok(options) => options,
         Err(message) => message.exit(),
     };
