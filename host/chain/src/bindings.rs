@@ -17,6 +17,7 @@ wasmtime::component::bindgen!({
         "chainplate:server/storage.[method]collection.update": async | trappable,
         "chainplate:server/storage.[method]collection.delete": async | trappable,
         "chainplate:server/http.[method]request.body": async | trappable,
+        "chainplate:server/publication.openapi-v3": async | trappable,
         default: trappable,
     },
     exports: { default: async },

@@ -249,7 +249,7 @@ impl Loader<'_> {
         let name = &configuration.name;
         let broken = |why: String| Error::Start { name: name.clone(), why };
         let engine_error = |source| Error::Engine { name: name.clone(), source };
-        let (trust, linked, component) = match &configuration.source {
+        let (trust, linked, component, digest) = match &configuration.source {
             Source::Builtin(builtin) => {
                 let Some(shipped) = (self.host.shipped)(builtin) else {
                     return Err(Error::UnknownBuiltin { name: name.clone(), builtin: builtin.clone() });
@@ -258,16 +258,18 @@ impl Loader<'_> {
                 let component =
                     chainplate_engine::load_embedded(&linked.engine, shipped.precompiled, shipped.wasm)
                         .map_err(engine_error)?;
-                (Trust::Shipped, linked, component)
+                (Trust::Shipped, linked, component, CodeCache::digest(shipped.wasm))
             }
             Source::Path(path) => {
                 let linked = self.linked(name, Trust::ThirdParty)?;
-                let component = load_file(name, path, &self.host.code_cache, &linked.engine).await?;
-                (Trust::ThirdParty, linked, component)
+                let (component, digest) =
+                    load_file(name, path, &self.host.code_cache, &linked.engine).await?;
+                (Trust::ThirdParty, linked, component, digest)
             }
         };
         let context = PluginContext {
             name: name.clone(),
+            digest,
             grants: configuration.grants.clone(),
             limits: configuration.limits.effective(trust),
             claims: Claims::default(),
@@ -307,13 +309,14 @@ async fn load_file(
     path: &std::path::Path,
     cache: &std::path::Path,
     engine: &wasmtime::Engine,
-) -> Result<wasmtime::component::Component, Error> {
+) -> Result<(wasmtime::component::Component, String), Error> {
     let (owned_name, path, cache, engine) = (name.to_owned(), path.to_owned(), cache.to_owned(), engine.clone());
     let load = move || {
         let wasm = std::fs::read(&path)
             .map_err(|source| Error::Read { name: owned_name.clone(), path: path.clone(), source })?;
         let engine_error = |source| Error::Engine { name: owned_name.clone(), source };
-        CodeCache::open(cache).map_err(engine_error)?.load(&engine, &wasm).map_err(engine_error)
+        let code = CodeCache::open(cache).and_then(|cache| cache.load(&engine, &wasm)).map_err(engine_error)?;
+        Ok((code, CodeCache::digest(&wasm)))
     };
     match tokio::task::spawn_blocking(load).await {
         Ok(loaded) => loaded,

@@ -26,6 +26,8 @@ use wasmtime::component::{Component, HasSelf, Linker};
 /// What all instances of a component share.
 pub(crate) struct PluginContext {
     pub(crate) name: String,
+    /// The digest of its code.
+    pub(crate) digest: String,
     pub(crate) grants: Grants,
     pub(crate) limits: EffectiveLimits,
     pub(crate) claims: Claims,
@@ -113,6 +115,7 @@ impl Plugin {
             context: Arc::new(context),
         });
         plugin.context.tasks.belong_to(&plugin);
+        plugin.context.publications.introduce(&plugin);
         Ok(plugin)
     }
 

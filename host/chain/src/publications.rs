@@ -1,12 +1,14 @@
 //! What components serve, told to the host for those in front of them.
 
+use crate::plugin::Plugin;
 use bytes::Bytes;
 use chainplate_apimachinery::Status;
+use chainplate_engine::CodeCache;
 use parking_lot::RwLock;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -20,8 +22,10 @@ pub struct GroupVersion {
     pub version: String,
     /// `APIVersionDiscovery`, in JSON.
     pub discovery: Bytes,
-    /// The OpenAPI v3 document, in JSON.
+    /// The OpenAPI v3 document, in JSON; without it the publisher is asked.
     pub openapi_v3: Option<Bytes>,
+    /// Changes when the OpenAPI v3 document may have.
+    pub openapi_v3_hash: String,
     /// The greater, the earlier its group stands.
     pub group_priority_minimum: i32,
     /// The greater, the earlier it stands in its group.
@@ -37,14 +41,26 @@ type Published = BTreeMap<(String, String), Arc<GroupVersion>>;
 pub struct Publications {
     published: RwLock<Arc<Published>>,
     generation: AtomicU64,
+    /// The components, to ask for documents that they make when asked.
+    components: RwLock<HashMap<String, Weak<Plugin>>>,
 }
 
 impl Publications {
-    /// Publishes in one step.
+    /// Says who can be asked for documents.
+    pub(crate) fn introduce(&self, plugin: &Arc<Plugin>) {
+        self.components.write().insert(plugin.name().to_owned(), Arc::downgrade(plugin));
+    }
+
+    /// Publishes in one step. `digest` is that of the publisher's code.
     ///
     /// # Errors
     /// 403 if another component publishes one of them.
-    pub fn publish(&self, publisher: &str, group_versions: Vec<GroupVersion>) -> Result<(), Status> {
+    pub fn publish(
+        &self,
+        publisher: &str,
+        digest: &str,
+        group_versions: Vec<GroupVersion>,
+    ) -> Result<(), Status> {
         let mut published = self.published.write();
         for item in &group_versions {
             let key = (item.group.clone(), item.version.clone());
@@ -63,6 +79,12 @@ impl Publications {
         let mut next = Published::clone(&published);
         for mut item in group_versions {
             item.publisher = publisher.to_owned();
+            item.openapi_v3_hash = match &item.openapi_v3 {
+                Some(document) => CodeCache::digest(document),
+                None => CodeCache::digest(format!("{digest} {}/{}", item.group, item.version).as_bytes()),
+            }
+            .trim_start_matches("sha256:")
+            .to_ascii_uppercase();
             next.insert((item.group.clone(), item.version.clone()), Arc::new(item));
         }
         *published = Arc::new(next);
@@ -93,9 +115,21 @@ impl Publications {
         published.values().cloned().collect()
     }
 
-    /// One group-version.
-    pub fn get(&self, group: &str, version: &str) -> Option<Arc<GroupVersion>> {
-        self.published.read().get(&(group.to_owned(), version.to_owned())).cloned()
+    /// The OpenAPI v3 document of a group-version, made by its publisher if it was not published with it.
+    ///
+    /// # Errors
+    /// 500 when the publisher fails.
+    pub async fn openapi_v3(&self, group: &str, version: &str) -> Result<Option<Bytes>, Status> {
+        let found = self.published.read().get(&(group.to_owned(), version.to_owned())).cloned();
+        let Some(item) = found else { return Ok(None) };
+        if item.openapi_v3.is_some() {
+            return Ok(item.openapi_v3.clone());
+        }
+        let plugin = self.components.read().get(&item.publisher).and_then(Weak::upgrade);
+        match plugin {
+            Some(plugin) => plugin.openapi_v3(group, version).await,
+            None => Ok(None),
+        }
     }
 }
 
@@ -110,8 +144,8 @@ mod tests {
     #[test]
     fn a_publication_is_all_or_nothing_and_belongs_to_its_component() {
         let publications = Publications::default();
-        publications.publish("a", vec![of("a.example.com")]).unwrap();
-        let refused = publications.publish("b", vec![of("b.example.com"), of("a.example.com")]).unwrap_err();
+        publications.publish("a", "digest", vec![of("a.example.com")]).unwrap();
+        let refused = publications.publish("b", "digest", vec![of("b.example.com"), of("a.example.com")]).unwrap_err();
         assert!(refused.message().contains("component \"a\" does"), "{refused}");
         assert_eq!(publications.all().len(), 1);
         publications.withdraw("b", "a.example.com", "v1");

@@ -5,8 +5,6 @@
 use chainplate_apimachinery::Status;
 use chainplate_sdk::{Outcome, Request, Response, publication};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha512};
-use std::fmt::Write;
 
 /// The index of one generation of publications.
 #[derive(Debug, Default)]
@@ -42,7 +40,8 @@ impl OpenApi {
         let response = if request.header("if-none-match").contains(&etag) {
             Response::bytes(304, "application/json", &[])
         } else {
-            let document = publication::openapi_v3(group, version)?.unwrap_or_default();
+            // Listed, but its publisher has none.
+            let Some(document) = publication::openapi_v3(group, version)? else { return Ok(Outcome::Delegate) };
             Response::bytes(200, "application/json", &document)
         };
         let response = response.with_header("etag", &etag).with_header("vary", "Accept");
@@ -66,22 +65,13 @@ impl OpenApi {
         }
         self.documents.clear();
         for item in publication::all()? {
-            let Some(document) = publication::openapi_v3(&item.group, &item.version)? else { continue };
             let path = match item.group.as_str() {
                 "" => format!("api/{}", item.version),
                 group => format!("apis/{group}/{}", item.version),
             };
-            self.documents.push((path, item.group, item.version, hash(&document)));
+            self.documents.push((path, item.group, item.version, item.openapi_v3_hash));
         }
         self.generation = generation;
         Ok(())
     }
-}
-
-fn hash(document: &[u8]) -> String {
-    Sha512::digest(document).iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{byte:02X}");
-        text
-    })
 }

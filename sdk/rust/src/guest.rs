@@ -4,7 +4,7 @@ use crate::{
     Outcome, Request, Server,
     bindings::{
         chainplate::server::types as wire,
-        exports::chainplate::server::{background, handler, lifecycle, transforms},
+        exports::chainplate::server::{background, documents, handler, lifecycle, transforms},
     },
     wasm,
 };
@@ -100,6 +100,12 @@ impl<S: Server> transforms::Guest for Component<S> {
     fn apply(name: String, argument: Vec<u8>, objects: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, wire::Status> {
         let server = server::<S>().ok_or_else(unconfigured::<S>)?;
         server.transform(&name, &argument, objects).map_err(wasm::to_wire)
+    }
+}
+
+impl<S: Server> documents::Guest for Component<S> {
+    fn openapi_v3(group: String, version: String) -> Option<Vec<u8>> {
+        server::<S>()?.openapi_v3(&group, &version)
     }
 }
 

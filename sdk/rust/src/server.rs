@@ -70,6 +70,11 @@ pub trait Server: Sized + 'static {
         Err(Status::internal(format_args!("{} has no transform {name:?}", Self::NAME)))
     }
 
+    /// The OpenAPI v3 document, in JSON, of a group-version that was published without one; made when somebody asks.
+    fn openapi_v3(&self, _group: &str, _version: &str) -> Option<Vec<u8>> {
+        None
+    }
+
     /// Runs a task that was scheduled with [`tasks::schedule`](crate::tasks::schedule).
     ///
     /// # Errors
@@ -140,8 +145,11 @@ pub struct GroupVersion {
     pub version: String,
     /// The `APIVersionDiscovery` of aggregated discovery, in JSON.
     pub discovery: Vec<u8>,
-    /// The OpenAPI v3 document, in JSON.
+    /// The OpenAPI v3 document, in JSON; without it [`Server::openapi_v3`] is asked. Not filled in by
+    /// [`publication::all`](crate::publication::all): such documents are large.
     pub openapi_v3: Option<Vec<u8>>,
+    /// Changes when the OpenAPI v3 document may have. The host's word; ignored when publishing.
+    pub openapi_v3_hash: String,
     /// The greater, the earlier its group stands in discovery (APIService's field of that name).
     pub group_priority_minimum: i32,
     /// The greater, the earlier it stands in its group.

@@ -417,6 +417,7 @@ pub mod publication {
                 version: item.version(),
                 discovery: item.discovery(),
                 openapi_v3: None,
+                openapi_v3_hash: item.openapi_v3_hash(),
                 group_priority_minimum: item.group_priority_minimum(),
                 version_priority: item.version_priority(),
                 publisher: item.publisher(),
@@ -424,14 +425,12 @@ pub mod publication {
             .collect())
     }
 
-    /// The OpenAPI v3 document of one group-version, if one is published.
+    /// The OpenAPI v3 document of one group-version, from its publisher.
     ///
     /// # Errors
     /// 403 without the grant `publications`.
     pub fn openapi_v3(group: &str, version: &str) -> Result<Option<Vec<u8>>, Status> {
-        let all = wire::all().map_err(from_wire)?;
-        let found = all.into_iter().find(|item| item.group() == group && item.version() == version);
-        Ok(found.and_then(|item| item.openapi_v3()))
+        wire::openapi_v3(group, version).map_err(from_wire)
     }
 }
 

@@ -60,8 +60,8 @@ impl publication::HostGroupVersion for State {
         Ok(self.table.get(&this)?.0.discovery.to_vec())
     }
 
-    fn openapi_v3(&mut self, this: Resource<GroupVersionHandle>) -> wasmtime::Result<Option<Vec<u8>>> {
-        Ok(self.table.get(&this)?.0.openapi_v3.as_deref().map(<[u8]>::to_vec))
+    fn openapi_v3_hash(&mut self, this: Resource<GroupVersionHandle>) -> wasmtime::Result<String> {
+        Ok(self.table.get(&this)?.0.openapi_v3_hash.clone())
     }
 
     fn group_priority_minimum(&mut self, this: Resource<GroupVersionHandle>) -> wasmtime::Result<i32> {
@@ -103,7 +103,7 @@ impl publication::Host for State {
                 ),
             ))));
         }
-        Ok(plugin.publications.publish(&plugin.name, documents).map_err(to_wire))
+        Ok(plugin.publications.publish(&plugin.name, &plugin.digest, documents).map_err(to_wire))
     }
 
     fn withdraw(&mut self, group: String, version: String) -> wasmtime::Result<()> {
@@ -116,21 +116,38 @@ impl publication::Host for State {
     }
 
     fn all(&mut self) -> wasmtime::Result<Result<Vec<Resource<GroupVersionHandle>>, wire::Status>> {
-        if !self.plugin.grants.publications {
-            return Ok(Err(to_wire(Status::forbidden(
-                "",
-                "",
-                "",
-                &format!(
-                    "component {:?} may not read publications; set grants.publications of this component",
-                    self.plugin.name
-                ),
-            ))));
+        if let Err(refused) = self.may_read_publications() {
+            return Ok(Err(refused));
         }
         let mut handles = Vec::new();
         for item in self.plugin.publications.all() {
             handles.push(self.table.push(GroupVersionHandle(item))?);
         }
         Ok(Ok(handles))
+    }
+
+    async fn openapi_v3(
+        &mut self,
+        group: String,
+        version: String,
+    ) -> wasmtime::Result<Result<Option<Vec<u8>>, wire::Status>> {
+        if let Err(refused) = self.may_read_publications() {
+            return Ok(Err(refused));
+        }
+        let publications = Arc::clone(&self.plugin.publications);
+        Ok(publications.openapi_v3(&group, &version).await.map(|found| found.map(Vec::from)).map_err(to_wire))
+    }
+}
+
+impl State {
+    fn may_read_publications(&self) -> Result<(), wire::Status> {
+        if self.plugin.grants.publications {
+            return Ok(());
+        }
+        let why = format!(
+            "component {:?} may not read publications; set grants.publications of this component",
+            self.plugin.name
+        );
+        Err(to_wire(Status::forbidden("", "", "", &why)))
     }
 }

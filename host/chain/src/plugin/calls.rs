@@ -112,6 +112,19 @@ impl Plugin {
         result
     }
 
+    /// A document that the component makes when asked.
+    pub(crate) async fn openapi_v3(&self, group: &str, version: &str) -> Result<Option<Bytes>, Status> {
+        let fault = |fault: Fault| fault.status(self.name());
+        let limit = self.context.limits.timeout;
+        let mut lease = self.checkout().await.map_err(fault)?;
+        let Instance { store, server, .. } = parts(&mut lease).map_err(fault)?;
+        let call = server.chainplate_server_documents().call_openapi_v3(&mut *store, group, version);
+        let document =
+            self.settle(tokio::time::timeout(limit, call).await, limit, "openapi-v3").map_err(fault)?;
+        self.keep(lease);
+        Ok(document.map(Bytes::from))
+    }
+
     /// One of the lifecycle's calls.
     pub(crate) async fn lifecycle(&self, hook: Hook) -> Result<(), String> {
         let fault = |fault: Fault| fault.to_string();

@@ -484,7 +484,7 @@ pub mod publication {
         Ok(TOLD.with_borrow(|told| told.published.values().cloned().collect()))
     }
 
-    /// The OpenAPI v3 document of one group-version, if one is published.
+    /// The OpenAPI v3 document of one group-version, if it was published with one.
     ///
     /// # Errors
     /// None here; see the wasm facade.
