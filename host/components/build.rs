@@ -65,7 +65,13 @@ fn build(root: &Path, out: &Path) -> anyhow::Result<PathBuf> {
         cargo.args(["-p", &format!("chainplate-{name}")]);
     }
     // What the outer build set for the host's code is not meant for the components'.
-    for name in ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_BUILD_TARGET"] {
+    for name in [
+        "CARGO_ENCODED_RUSTFLAGS",
+        "RUSTFLAGS",
+        "RUSTC_WRAPPER",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "CARGO_BUILD_TARGET",
+    ] {
         cargo.env_remove(name);
     }
     for (name, _) in env::vars() {

@@ -3,6 +3,7 @@
 
 mod extension;
 mod faults;
+mod http;
 mod kube_rs;
 mod kubectl;
 mod lifecycle;

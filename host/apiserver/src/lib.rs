@@ -29,7 +29,7 @@ pub use body::{Body, BoxError, RequestBody, empty_body, full_body};
 pub use context::{RequestContext, Warnings};
 pub use lifecycle::ShutdownTrigger;
 pub use native::ListedPaths;
-pub use server::{GenericServer, PreparedServer, ServerError};
+pub use server::{GenericServer, PreparedServer, ServerError, listen};
 
 use std::{future::Future, pin::Pin, sync::Arc};
 

@@ -114,6 +114,17 @@ pub struct GenericServer {
     finish: Option<Hook>,
     encoder: StatusEncoder,
     listed: Option<ListedPaths>,
+    listener: Option<TcpListener>,
+}
+
+/// Takes the address of the options. Connections wait in the kernel until the server runs.
+///
+/// # Errors
+/// The address cannot be listened on.
+pub async fn listen(options: &CompletedOptions) -> Result<TcpListener, ServerError> {
+    TcpListener::bind(options.bind)
+        .await
+        .map_err(|source| ServerError::Listen { address: options.bind, source })
 }
 
 impl fmt::Debug for GenericServer {
@@ -138,6 +149,7 @@ impl GenericServer {
             finish: None,
             encoder: Arc::new(|status, _| status_response(status)),
             listed: None,
+            listener: None,
         }
     }
 
@@ -183,6 +195,13 @@ impl GenericServer {
     #[must_use]
     pub fn with_listed_paths(mut self, listed: ListedPaths) -> Self {
         self.listed = Some(listed);
+        self
+    }
+
+    /// Serves on a listener that [`listen`] made, for those who must know the port before the handler is made.
+    #[must_use]
+    pub fn with_listener(mut self, listener: TcpListener) -> Self {
+        self.listener = Some(listener);
         self
     }
 
@@ -263,9 +282,12 @@ impl GenericServer {
             certificate.clone(),
             true,
         )?;
-        let listen = |source| ServerError::Listen { address: options.bind, source };
-        let listener = TcpListener::bind(options.bind).await.map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
+        let listener = match self.listener {
+            Some(listener) => listener,
+            None => listen(options).await?,
+        };
+        let address =
+            listener.local_addr().map_err(|source| ServerError::Listen { address: options.bind, source })?;
         write_kubeconfig(options, &generated, &certificate, address)?;
 
         let generic = &options.given.generic;

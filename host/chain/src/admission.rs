@@ -38,9 +38,8 @@ pub(crate) fn namespace_lifecycle(store: &Store, asked: &Attributes<'_>) -> Resu
         return Err(Status::not_found("", "namespaces", namespace));
     };
     if is_terminating(there.metadata()) {
-        let why = format!(
-            "unable to create new content in namespace {namespace} because it is being terminated"
-        );
+        let why =
+            format!("unable to create new content in namespace {namespace} because it is being terminated");
         return Err(Status::forbidden(group, resource, asked.name, &why).with_causes([Cause {
             reason: "NamespaceTerminating".into(),
             message: format!("namespace {namespace} is being terminated"),

@@ -60,7 +60,9 @@ pub enum Error {
         source: chainplate_engine::Error,
     },
     /// A shipped component that this host has not.
-    #[error("component {name:?}: this host ships no {builtin:?}; it ships aggregator, core and apiextensions")]
+    #[error(
+        "component {name:?}: this host ships no {builtin:?}; it ships aggregator, core and apiextensions"
+    )]
     UnknownBuiltin {
         /// The component.
         name: String,
@@ -78,7 +80,9 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A component that does not link or start.
-    #[error("component {name:?} does not start: {why}; correct its configuration or take it out of the chain")]
+    #[error(
+        "component {name:?} does not start: {why}; correct its configuration or take it out of the chain"
+    )]
     Start {
         /// The component.
         name: String,
@@ -279,7 +283,8 @@ impl Loader<'_> {
             publications: Arc::clone(self.publications),
             stopped: self.host.stopped.clone(),
         };
-        let json = serde_json::to_vec(&configuration.configuration).map_err(|error| broken(error.to_string()))?;
+        let json =
+            serde_json::to_vec(&configuration.configuration).map_err(|error| broken(error.to_string()))?;
         let plugin = Plugin::new(context, trust, &linked.linker, &component, json.into())
             .map_err(|error| broken(format!("{error:#}")))?;
         let (component_name, version) = plugin.describe().await.map_err(|fault| broken(fault.to_string()))?;
@@ -310,12 +315,17 @@ async fn load_file(
     cache: &std::path::Path,
     engine: &wasmtime::Engine,
 ) -> Result<(wasmtime::component::Component, String), Error> {
-    let (owned_name, path, cache, engine) = (name.to_owned(), path.to_owned(), cache.to_owned(), engine.clone());
+    let (owned_name, path, cache, engine) =
+        (name.to_owned(), path.to_owned(), cache.to_owned(), engine.clone());
     let load = move || {
-        let wasm = std::fs::read(&path)
-            .map_err(|source| Error::Read { name: owned_name.clone(), path: path.clone(), source })?;
+        let wasm = std::fs::read(&path).map_err(|source| Error::Read {
+            name: owned_name.clone(),
+            path: path.clone(),
+            source,
+        })?;
         let engine_error = |source| Error::Engine { name: owned_name.clone(), source };
-        let code = CodeCache::open(cache).and_then(|cache| cache.load(&engine, &wasm)).map_err(engine_error)?;
+        let code =
+            CodeCache::open(cache).and_then(|cache| cache.load(&engine, &wasm)).map_err(engine_error)?;
         Ok((code, CodeCache::digest(&wasm)))
     };
     match tokio::task::spawn_blocking(load).await {

@@ -50,9 +50,10 @@ impl Claims {
     }
 
     pub(crate) fn matches(&self, path: &str) -> bool {
-        self.0.read().iter().any(|claim| {
-            if claim.exact { is_like(&claim.path, path) } else { covers(&claim.path, path) }
-        })
+        self.0
+            .read()
+            .iter()
+            .any(|claim| if claim.exact { is_like(&claim.path, path) } else { covers(&claim.path, path) })
     }
 
     /// The claimed paths, for the index at `/`.

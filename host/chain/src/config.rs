@@ -125,9 +125,9 @@ impl<'de> Deserialize<'de> for Bytes {
             _ => None,
         };
         let number = digits.parse::<usize>().ok();
-        number.zip(factor).and_then(|(number, factor)| number.checked_mul(factor)).map(Self).ok_or_else(|| {
-            serde::de::Error::custom(format!("{text:?} is not a size; write bytes, or 64Mi, 1Gi"))
-        })
+        number.zip(factor).and_then(|(number, factor)| number.checked_mul(factor)).map(Self).ok_or_else(
+            || serde::de::Error::custom(format!("{text:?} is not a size; write bytes, or 64Mi, 1Gi")),
+        )
     }
 }
 
@@ -194,8 +194,8 @@ impl ServerChainConfiguration {
     /// # Errors
     /// [`Error::Read`], or [`Error::Invalid`] with every fault.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let mut configuration = Self::parse(&path.display().to_string(), &text)?;
         let directory = path.parent().unwrap_or(Path::new("."));
         for component in &mut configuration.components {
@@ -232,7 +232,8 @@ impl ServerChainConfiguration {
         let mut names = BTreeSet::new();
         for component in &self.components {
             let name = &component.name;
-            if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            if name.is_empty()
+                || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
             {
                 faults.push(format!("component name {name:?} must be lower-case letters, digits and '-'"));
             }

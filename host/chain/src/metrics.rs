@@ -61,7 +61,11 @@ impl Metrics {
         registry.register("calls", "Calls into a component, by outcome", self.calls.clone());
         registry.register("call_duration_seconds", "How long calls took", self.seconds.clone());
         registry.register("traps", "Calls that trapped; their instance was discarded", self.traps.clone());
-        registry.register("timeouts", "Calls that ran out of time; their instance was discarded", self.timeouts.clone());
+        registry.register(
+            "timeouts",
+            "Calls that ran out of time; their instance was discarded",
+            self.timeouts.clone(),
+        );
         registry.register("instances", "Live instances, warm ones included", self.instances.clone());
         registry.register("memory_bytes", "Linear memory of all live instances", self.memory.clone());
         registry.register("events", "What a component counts itself, by name", self.events.clone());

@@ -33,7 +33,11 @@ impl Tasks {
         {
             let mut waiting = self.waiting.lock();
             if waiting.len() >= MAX_WAITING {
-                tracing::warn!(plugin = context.name, task, "not scheduled: {MAX_WAITING} tasks wait already");
+                tracing::warn!(
+                    plugin = context.name,
+                    task,
+                    "not scheduled: {MAX_WAITING} tasks wait already"
+                );
                 return;
             }
             if !waiting.insert(task.clone()) {

@@ -13,11 +13,15 @@ const KUBE_API_VERSIONS: &str = "KUBE_API_VERSIONS";
 /// Why there is no chain.
 pub type ConfigError = config::Error;
 
-/// The chain of `--chain-config`, or the built-in one, with what the options say to the shipped components.
+/// The chain of `--chain-config`, or the built-in one, with what the options say to the shipped components. `port` is
+/// the one that is listened on.
 ///
 /// # Errors
 /// A file that cannot be used.
-pub fn chain_configuration(options: &CompletedOptions) -> Result<ServerChainConfiguration, ConfigError> {
+pub fn chain_configuration(
+    options: &CompletedOptions,
+    port: u16,
+) -> Result<ServerChainConfiguration, ConfigError> {
     let mut configuration = match &options.given.chainplate.chain_config {
         Some(path) => ServerChainConfiguration::read(path)?,
         None => ServerChainConfiguration::parse("built in", DEFAULT)?,
@@ -26,7 +30,6 @@ pub fn chain_configuration(options: &CompletedOptions) -> Result<ServerChainConf
         start_at_core(&mut configuration);
     }
     let advertised = options.advertise_address.to_string();
-    let port = options.bind.port();
     let ranges: Vec<Value> =
         options.service_ranges.iter().map(|range| Value::String(range.to_string())).collect();
     for component in &mut configuration.components {

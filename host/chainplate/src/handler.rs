@@ -1,9 +1,9 @@
 //! From the filters to the chain, and from its answer to bytes.
 
-use chainplate_apiserver::{Body, BoxFuture, Handler, RequestBody, RequestContext};
 use chainplate_apimachinery::{Status, request::Verb};
+use chainplate_apiserver::{Body, BoxFuture, Handler, RequestBody, RequestContext};
 use chainplate_chain::{Answer, Chain, Request};
-use chainplate_plan::{Context, execute, status_response};
+use chainplate_plan::{Context, execute, status_response, status_response_for};
 use chainplate_storage::Store;
 use http::{HeaderValue, Response, StatusCode, header};
 use std::{sync::Arc, time::Duration};
@@ -40,7 +40,7 @@ impl ChainHandler {
             })),
             warn: Arc::new(move |text| warnings.add(text)),
         };
-        let headers = request.headers.clone();
+        let (headers, query) = (request.headers.clone(), request.query.clone());
         match self.chain.handle(request).await {
             Answer::Plan(execution, request) => {
                 let context = Context {
@@ -53,7 +53,7 @@ impl ChainHandler {
                 };
                 execute(execution, &context).await
             }
-            Answer::Status(status) => status_response(&status, &headers),
+            Answer::Status(status) => status_response_for(&status, &headers, &query),
             Answer::NotInstalled => {
                 let status = Status::unavailable(NOT_INSTALLED).with_retry_after(5);
                 status_response(&status, &headers)
@@ -86,7 +86,8 @@ impl Handler for ChainHandler {
 /// What Go's `http.NotFound` says.
 fn not_found() -> Response<Body> {
     let body = http_body_util::Full::new(bytes::Bytes::from_static(b"404 page not found\n"));
-    let mut response = Response::new(Body::new(http_body_util::BodyExt::map_err(body, |never| match never {})));
+    let mut response =
+        Response::new(Body::new(http_body_util::BodyExt::map_err(body, |never| match never {})));
     *response.status_mut() = StatusCode::NOT_FOUND;
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, plain);

@@ -10,9 +10,7 @@ pub use chain_config::{ConfigError, chain_configuration};
 
 use anyhow::Context;
 use chainplate_apiserver::{
-    GenericServer, PreparedServer, ShutdownTrigger,
-    health::Check,
-    options::CompletedOptions,
+    GenericServer, PreparedServer, ShutdownTrigger, health::Check, listen, options::CompletedOptions,
 };
 use chainplate_chain::{Chain, Host, Metrics};
 use chainplate_storage::Store;
@@ -41,7 +39,9 @@ impl Server {
     /// # Errors
     /// What cannot be used, with the flag or file at fault.
     pub async fn prepare(options: CompletedOptions) -> anyhow::Result<Self> {
-        let configuration = chain_configuration(&options)?;
+        let listener = listen(&options).await?;
+        let port = listener.local_addr().context("the port that was bound")?.port();
+        let configuration = chain_configuration(&options, port)?;
         let data = options.given.chainplate.data_dir.clone();
         let store_options =
             chainplate_storage::Options { directory: Some(data.clone()), ..Default::default() };
@@ -62,6 +62,7 @@ impl Server {
 
         let handler = Arc::new(ChainHandler::new(chain.clone(), store.clone(), options.min_watch_timeout()));
         let mut server = GenericServer::new(options, handler)
+            .with_listener(listener)
             .with_status_encoder(Arc::new(chainplate_plan::status_response))
             .with_listed_paths({
                 let chain = chain.clone();

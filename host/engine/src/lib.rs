@@ -60,7 +60,9 @@ pub enum Error {
         wanted: String,
     },
     /// It does not speak the contract at all.
-    #[error("the component exports no chainplate:server/handler; is it built with the SDK for the world `server`?")]
+    #[error(
+        "the component exports no chainplate:server/handler; is it built with the SDK for the world `server`?"
+    )]
     NoHandler,
     /// The component's code cannot be compiled.
     #[error("the component cannot be compiled: {0}")]

@@ -78,7 +78,9 @@ pub(crate) fn row(bytes: &[u8]) -> Vec<u8> {
     let object: Value = serde_json::from_slice(bytes).unwrap_or_default();
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let service = match object.pointer("/spec/service") {
-        Some(Value::Object(_)) => format!("{}/{}", text("/spec/service/namespace"), text("/spec/service/name")),
+        Some(Value::Object(_)) => {
+            format!("{}/{}", text("/spec/service/namespace"), text("/spec/service/name"))
+        }
         _ => "Local".to_owned(),
     };
     let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
@@ -87,11 +89,17 @@ pub(crate) fn row(bytes: &[u8]) -> Vec<u8> {
         None => "Unknown".to_owned(),
         Some(condition) => {
             let of = |key: &str| condition.get(key).and_then(Value::as_str).unwrap_or_default();
-            if of("status") == "True" { "True".to_owned() } else { format!("{} ({})", of("status"), of("reason")) }
+            if of("status") == "True" {
+                "True".to_owned()
+            } else {
+                format!("{} ({})", of("status"), of("reason"))
+            }
         }
     };
     let created = object.pointer("/metadata/creationTimestamp").and_then(Value::as_str);
-    json!([object::name(&object), service, available, table::age(created, time::now())]).to_string().into_bytes()
+    json!([object::name(&object), service, available, table::age(created, time::now())])
+        .to_string()
+        .into_bytes()
 }
 
 /// How APIServices differ from other objects.
@@ -308,7 +316,8 @@ fn local(strategy: &ApiServices, item: &GroupVersion, name: &str) -> Value {
         "spec": spec,
         "status": { "conditions": [available(&now)] },
     });
-    let manager = Manager { name: "chainplate", api_version: "apiregistration.k8s.io/v1", subresource: "", time: &now };
+    let manager =
+        Manager { name: "chainplate", api_version: "apiregistration.k8s.io/v1", subresource: "", time: &now };
     strategy.track(&manager, None, &mut object);
     if let Some(metadata) = object::metadata_mut(&mut object) {
         metadata.insert("uid".into(), generate_name::uid().into());
@@ -333,13 +342,18 @@ mod tests {
 
     #[test]
     fn priorities_and_the_service_are_validated() {
-        let remote = json!({ "service": { "namespace": "", "name": "", "port": 443 }, "groupPriorityMinimum": 0 });
-        let texts: Vec<String> = validate(&service("g.example.com", "v1", remote)).iter().map(|e| e.to_string()).collect();
-        assert_eq!(texts, [
-            "spec.groupPriorityMinimum: Invalid value: 0: must be positive and less than 20000",
-            "spec.service.namespace: Required value",
-            "spec.service.name: Required value",
-        ]);
+        let remote =
+            json!({ "service": { "namespace": "", "name": "", "port": 443 }, "groupPriorityMinimum": 0 });
+        let texts: Vec<String> =
+            validate(&service("g.example.com", "v1", remote)).iter().map(|e| e.to_string()).collect();
+        assert_eq!(
+            texts,
+            [
+                "spec.groupPriorityMinimum: Invalid value: 0: must be positive and less than 20000",
+                "spec.service.namespace: Required value",
+                "spec.service.name: Required value",
+            ]
+        );
         let local = json!({ "insecureSkipTLSVerify": true });
         assert_eq!(validate(&service("g.example.com", "v1", local)).len(), 1);
     }
@@ -349,7 +363,10 @@ mod tests {
         chainplate_sdk::native::reset();
         let (strategy, collection) = (ApiServices::new(), open().unwrap());
         let item = |group: &str| GroupVersion {
-            group: group.into(), version: "v1".into(), group_priority_minimum: 1000, version_priority: 100,
+            group: group.into(),
+            version: "v1".into(),
+            group_priority_minimum: 1000,
+            version_priority: 100,
             ..GroupVersion::default()
         };
         register(&strategy, &collection, &[item(""), item("a.example.com")]).unwrap();
@@ -362,9 +379,16 @@ mod tests {
     #[test]
     fn a_row_tells_whose_the_service_is_and_whether_it_is_available() {
         let mut object = service("g.example.com", "v1", json!({}));
-        assert!(String::from_utf8(row(object.to_string().as_bytes())).unwrap().contains("\"Local\",\"Unknown\""));
-        object["status"] = json!({ "conditions": [{ "type": "Available", "status": "False", "reason": "Gone" }] });
+        assert!(
+            String::from_utf8(row(object.to_string().as_bytes())).unwrap().contains("\"Local\",\"Unknown\"")
+        );
+        object["status"] =
+            json!({ "conditions": [{ "type": "Available", "status": "False", "reason": "Gone" }] });
         object["spec"]["service"] = json!({ "namespace": "n", "name": "s" });
-        assert!(String::from_utf8(row(object.to_string().as_bytes())).unwrap().contains("\"n/s\",\"False (Gone)\""));
+        assert!(
+            String::from_utf8(row(object.to_string().as_bytes()))
+                .unwrap()
+                .contains("\"n/s\",\"False (Gone)\"")
+        );
     }
 }

@@ -51,7 +51,12 @@ impl Discovery {
         }
     }
 
-    fn version(request: &Request<'_>, groups: &[Group], name: &str, version: &str) -> Result<Outcome, Status> {
+    fn version(
+        request: &Request<'_>,
+        groups: &[Group],
+        name: &str,
+        version: &str,
+    ) -> Result<Outcome, Status> {
         let group = groups.iter().find(|group| group.name == name);
         match group.and_then(|group| group.versions.iter().find(|item| item.version == version)) {
             Some(item) => document(request, &discovery::api_resource_list(item)),

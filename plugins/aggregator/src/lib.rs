@@ -42,7 +42,8 @@ impl Server for Aggregator {
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
 
     fn configure(config: Value) -> Result<Self, String> {
-        let configuration: Configuration = serde_json::from_value(config).map_err(|error| error.to_string())?;
+        let configuration: Configuration =
+            serde_json::from_value(config).map_err(|error| error.to_string())?;
         Ok(Self {
             discovery: RefCell::new(Discovery::new(configuration.server_address)),
             openapi: RefCell::default(),

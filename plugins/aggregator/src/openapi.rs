@@ -28,20 +28,25 @@ impl OpenApi {
                 self.index().to_string().as_bytes(),
             )));
         }
-        let Some((_, group, version, hash)) = self.documents.iter().find(|document| document.0 == rest) else {
+        let Some((_, group, version, hash)) = self.documents.iter().find(|document| document.0 == rest)
+        else {
             return Ok(Outcome::Delegate);
         };
         let etag = format!("\"{hash}\"");
         let asked = request.query().split('&').find_map(|pair| pair.strip_prefix("hash="));
         if asked.is_some_and(|asked| asked != hash) {
             let to = format!("{path}?hash={hash}");
-            return Ok(Outcome::Respond(Response::bytes(301, "text/plain", &[]).with_header("location", &to)));
+            return Ok(Outcome::Respond(
+                Response::bytes(301, "text/plain", &[]).with_header("location", &to),
+            ));
         }
         let response = if request.header("if-none-match").contains(&etag) {
             Response::bytes(304, "application/json", &[])
         } else {
             // Listed, but its publisher has none.
-            let Some(document) = publication::openapi_v3(group, version)? else { return Ok(Outcome::Delegate) };
+            let Some(document) = publication::openapi_v3(group, version)? else {
+                return Ok(Outcome::Delegate);
+            };
             Response::bytes(200, "application/json", &document)
         };
         let response = response.with_header("etag", &etag).with_header("vary", "Accept");

@@ -102,7 +102,10 @@ impl http::HostRequest for State {
         })
     }
 
-    async fn body(&mut self, this: Resource<RequestHandle>) -> wasmtime::Result<Result<Vec<u8>, wire::Status>> {
+    async fn body(
+        &mut self,
+        this: Resource<RequestHandle>,
+    ) -> wasmtime::Result<Result<Vec<u8>, wire::Status>> {
         let request = Arc::clone(&self.table.get(&this)?.0);
         Ok(request.body.bytes().await.map(Vec::from).map_err(to_wire))
     }
@@ -139,7 +142,12 @@ impl http::HostDraft for State {
         Ok(())
     }
 
-    fn set_header(&mut self, this: Resource<DraftHandle>, name: String, value: String) -> wasmtime::Result<()> {
+    fn set_header(
+        &mut self,
+        this: Resource<DraftHandle>,
+        name: String,
+        value: String,
+    ) -> wasmtime::Result<()> {
         let headers = &mut self.table.get_mut(&this)?.headers;
         wasmtime::ensure!(headers.len() < MAX_HEADERS, "a draft takes at most {MAX_HEADERS} headers");
         headers.push((name, value));
@@ -162,10 +170,7 @@ impl State {
         Ok(self.table.push(ResponseHandle { plan, headers: Vec::new() })?)
     }
 
-    fn plan_of(
-        &self,
-        of: &Resource<CollectionHandle>,
-    ) -> wasmtime::Result<Arc<chainplate_plan::Collection>> {
+    fn plan_of(&self, of: &Resource<CollectionHandle>) -> wasmtime::Result<Arc<chainplate_plan::Collection>> {
         Ok(Arc::clone(&self.table.get(of)?.collection))
     }
 }

@@ -1,6 +1,9 @@
 //! Calls into a component.
 
-use super::{Fault, Plugin, pool::{Instance, Lease}};
+use super::{
+    Fault, Plugin,
+    pool::{Instance, Lease},
+};
 use crate::{
     bindings::exports::chainplate::server::handler::Outcome,
     imports::{RequestHandle, ResponseHandle, from_wire},
@@ -84,7 +87,11 @@ impl Plugin {
             Ok(Err(trap)) => Err(self.trapped(&trap, doing)),
             Err(_) => {
                 self.context.metrics.timeouts.inc();
-                tracing::error!(plugin = self.context.name, doing, "no answer within {limit:?}, instance discarded");
+                tracing::error!(
+                    plugin = self.context.name,
+                    doing,
+                    "no answer within {limit:?}, instance discarded"
+                );
                 Err(Fault::Timeout(limit))
             }
         }
@@ -146,7 +153,11 @@ impl Plugin {
         result
     }
 
-    async fn transform_batch(&self, transform: &TransformRef, objects: Vec<Bytes>) -> Result<Vec<Bytes>, Fault> {
+    async fn transform_batch(
+        &self,
+        transform: &TransformRef,
+        objects: Vec<Bytes>,
+    ) -> Result<Vec<Bytes>, Fault> {
         let limit = self.context.limits.timeout;
         let count = objects.len();
         let objects: Vec<Vec<u8>> = objects.into_iter().map(Vec::from).collect();

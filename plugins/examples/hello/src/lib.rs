@@ -31,7 +31,8 @@ impl Server for Hello {
 
     fn configure(config: Value) -> Result<Self, String> {
         let word = config.get("word").and_then(Value::as_str).unwrap_or("Hello").to_owned();
-        let open = Collection::open(GROUP, VERSION, "greetings", "Greeting", true, "hello.example.com/greetings");
+        let open =
+            Collection::open(GROUP, VERSION, "greetings", "Greeting", true, "hello.example.com/greetings");
         let collection = open.map_err(|status| status.to_string())?;
         collection.set_item_type_meta(true);
         let column = |name: &str, format: &str, description: &str| Column {
@@ -87,7 +88,12 @@ impl Server for Hello {
         registry::handle(request, &self.greetings, &self.collection)
     }
 
-    fn transform(&self, _name: &str, _argument: &[u8], objects: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, Status> {
+    fn transform(
+        &self,
+        _name: &str,
+        _argument: &[u8],
+        objects: Vec<Vec<u8>>,
+    ) -> Result<Vec<Vec<u8>>, Status> {
         let row = |bytes: &Vec<u8>| {
             let object: Value = serde_json::from_slice(bytes).map_err(Status::internal)?;
             let cells = json!([object.pointer("/metadata/name"), object.pointer("/spec/to")]);
@@ -128,7 +134,11 @@ impl Strategy for Greetings {
     fn validate(&self, _context: &Context<'_>, object: &Value) -> Vec<field::Error> {
         let to = object.pointer("/spec/to").and_then(Value::as_str).unwrap_or_default();
         let spec = Path::Root.child("spec");
-        if to.is_empty() { vec![field::Error::required(&spec.child("to"), "who is greeted?")] } else { Vec::new() }
+        if to.is_empty() {
+            vec![field::Error::required(&spec.child("to"), "who is greeted?")]
+        } else {
+            Vec::new()
+        }
     }
 }
 
@@ -159,7 +169,10 @@ mod tests {
         });
         let (code, object) = send("POST", PATH, greeting).unwrap();
         assert_eq!((code, &object["spec"]["tone"]), (201, &json!("friendly")));
-        assert_eq!(send("GET", &format!("{PATH}/a"), json!(null)).unwrap().1["metadata"]["uid"], object["metadata"]["uid"]);
+        assert_eq!(
+            send("GET", &format!("{PATH}/a"), json!(null)).unwrap().1["metadata"]["uid"],
+            object["metadata"]["uid"]
+        );
     }
 
     #[test]
