@@ -191,7 +191,7 @@ fn publish(group: &str, crds: &[Value], gone: &BTreeSet<(String, String)>) -> Re
             openapi_v3: Some(openapi::document(group, version, crds).to_string().into_bytes()),
             group_priority_minimum: PRIORITIES.0,
             version_priority: PRIORITIES.1,
-            publisher: String::new(),
+            ..GroupVersion::default()
         })
         .collect();
     if !list.is_empty() {
@@ -215,11 +215,10 @@ pub(crate) fn publish_own() -> Result<(), Status> {
         group: GROUP.into(),
         version: VERSION.into(),
         discovery: discovery::own().to_string().into_bytes(),
-        openapi_v3: None,
         // As upstream's table of local APIServices.
         group_priority_minimum: 16_700,
         version_priority: 15,
-        publisher: String::new(),
+        ..GroupVersion::default()
     }])
 }
 

@@ -224,13 +224,16 @@ impl Server for Core {
                 group: gv.group.to_owned(),
                 version: gv.version.to_owned(),
                 discovery: discovery::document(gv.group, gv.version).to_string().into_bytes(),
-                openapi_v3: crate::types::openapi(gv.group, gv.version),
                 group_priority_minimum: gv.group_priority_minimum,
                 version_priority: gv.version_priority,
-                publisher: String::new(),
+                ..GroupVersion::default()
             });
         }
         publication::publish(&documents).map_err(|status| format!("publishing the built-in groups: {status}"))
+    }
+
+    fn openapi_v3(&self, group: &str, version: &str) -> Option<Vec<u8>> {
+        crate::types::openapi(group, version)
     }
 
     fn post_start(&self) -> Result<(), String> {
