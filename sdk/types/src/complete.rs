@@ -48,6 +48,10 @@ fn complete_struct(shape: TypeRef, map: &mut Map) {
         if is_left_out(field, value) {
             return false;
         }
+        if is_nothing(field, value) {
+            *value = Value::Null;
+            return true;
+        }
         complete(field.shape(), value);
         true
     });
@@ -89,6 +93,15 @@ pub(crate) fn is_left_out(field: Field, value: &Value) -> bool {
     field.presence() == Presence::Omit
         && is_zero(value)
         && !(value.is_array() && field.name() == "managedFields")
+}
+
+/// Whether a list or map has nothing in it and is written all the same: as `null`, for protobuf, which upstream stores
+/// objects in, does not tell an empty one from none. (Definitions of custom resources, which it stores as JSON, have such
+/// lists in their status alone, where the server fills them.)
+fn is_nothing(field: Field, value: &Value) -> bool {
+    matches!(field.presence(), Presence::Keep | Presence::Null)
+        && matches!(field.shape().kind(), Kind::List(_) | Kind::Map { .. })
+        && is_zero(value)
 }
 
 fn is_zero(value: &Value) -> bool {

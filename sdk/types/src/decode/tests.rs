@@ -152,3 +152,17 @@ fn takes_schemas_in_any_of_their_forms() {
     assert_eq!(properties["b"]["default"], json!({"any": [1, null]}));
     assert_eq!(properties["a"]["items"], json!({"type": "string"}));
 }
+
+#[test]
+fn an_empty_list_that_is_always_written_reads_null() {
+    let role = lookup("rbac.authorization.k8s.io", "v1", "Role").unwrap();
+    let mut document = decode(role, br#"{"kind":"Role","rules":[]}"#).unwrap().value;
+    complete(role, &mut document);
+    assert_eq!(document["rules"], Value::Null);
+    assert!(document.as_object().unwrap().contains_key("rules"));
+    let node = lookup("storage.k8s.io", "v1", "CSINode").unwrap();
+    let mut document = decode(node, br#"{"spec":{"drivers":[]}}"#).unwrap().value;
+    complete(node, &mut document);
+    assert!(document["spec"].as_object().unwrap().contains_key("drivers"));
+    assert_eq!(document["spec"]["drivers"], Value::Null);
+}
