@@ -131,13 +131,17 @@ impl Quantity {
         self.plus(Self { nano: -other.nano, format: other.format })
     }
 
-    /// The canonical form of `text`, or `None` if it is canonical already.
+    /// What a server writes for `text`, or `None` if that is the text itself: in canonical form, or near enough for
+    /// upstream's parser, which then keeps the text with its sign and leading zeros (`04`, `+5`, `12e3`).
     ///
     /// # Errors
     /// [`ParseError`], if it is not a quantity.
     pub fn canonical(text: &str) -> Result<Option<String>, ParseError> {
-        // Most are like `100m`, `64Mi` or `2`; printing them is what costs.
-        let printed = Self::parse(text)?.to_string();
+        let quantity = Self::parse(text)?;
+        if is_kept(text, quantity.format) {
+            return Ok(None);
+        }
+        let printed = quantity.to_string();
         Ok((printed != text).then_some(printed))
     }
 }
@@ -188,6 +192,29 @@ impl fmt::Display for Quantity {
         let index = usize::try_from(exponent / 3 + 3).unwrap_or_default();
         write!(f, "{value}{}", ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"][index])
     }
+}
+
+/// Whether `ParseQuantity` takes a text for canonical: it looks at the last digits and at the place of the point alone.
+/// The text must be a quantity in that format.
+fn is_kept(text: &str, format: Format) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text).trim_start_matches('0');
+    let end = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
+    let (number, suffix) = unsigned.split_at(end);
+    let (whole, places) = number.split_once('.').unwrap_or((number, ""));
+    let Some((_, ten, two)) = interpret(suffix) else { return false };
+    if format == Format::BinarySi {
+        // 15 digits, less those that the suffix stands for: beyond, the slow way writes anew.
+        let digits = 14_u32.saturating_sub(two * 3 / 10);
+        return places.is_empty()
+            && !number.contains('.')
+            && whole.len() <= digits as usize
+            && whole.parse::<u64>().is_ok_and(|value| value & 7 != 0);
+    }
+    let Some(exponent) = i32::try_from(places.len()).ok().and_then(|places| ten.checked_sub(places)) else {
+        return false;
+    };
+    let zeros = whole.bytes().chain(places.bytes()).rev().take_while(|digit| *digit == b'0').count();
+    !whole.is_empty() && whole.len() + places.len() <= 18 && exponent >= -9 && exponent % 3 == 0 && zeros < 3
 }
 
 /// (format, power of ten, power of two) of a suffix.
@@ -270,6 +297,26 @@ mod tests {
             ("99999999999999999999", "9223372036854775807"),
         ] {
             assert_eq!(Quantity::parse(text).unwrap().to_string(), canonical, "{text}");
+        }
+    }
+
+    #[test]
+    fn keeps_what_upstreams_parser_takes_for_canonical() {
+        for text in ["04", "+5", "-04", "1.500", "012e3", "1e3", "05Gi", "12Gi", "100m", "0", "1E3"] {
+            assert_eq!(Quantity::canonical(text).unwrap(), None, "{text}");
+        }
+        for (text, canonical) in [
+            ("1.5", "1500m"),
+            ("0.500", "500m"),
+            ("01000", "1k"),
+            ("1.000", "1"),
+            ("100.0e1", "1e3"),
+            ("00", "0"),
+            ("1024Mi", "1Gi"),
+            ("08.0Gi", "8Gi"),
+            ("0008Gi", "8Gi"),
+        ] {
+            assert_eq!(Quantity::canonical(text).unwrap().as_deref(), Some(canonical), "{text}");
         }
     }
 
