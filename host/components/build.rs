@@ -25,12 +25,13 @@ fn main() -> anyhow::Result<()> {
         let wasm = built.join(format!("chainplate_{name}.wasm"));
         let bytes = fs::read(&wasm).with_context(|| wasm.display().to_string())?;
         chainplate_engine::contract_of(&bytes).with_context(|| name.to_owned())?;
+        let digest = chainplate_engine::CodeCache::digest(&bytes);
         let code = chainplate_engine::precompile(&engine, &bytes).with_context(|| name.to_owned())?;
         let (wasm, precompiled) = (out.join(format!("{name}.wasm")), out.join(format!("{name}.cwasm")));
         fs::write(&wasm, bytes)?;
         fs::write(&precompiled, code)?;
         table += &format!(
-            "    ({name:?}, Shipped {{ wasm: include_bytes!({wasm:?}), precompiled: include_bytes!({precompiled:?}) }}),\n"
+            "    ({name:?}, Shipped {{ wasm: include_bytes!({wasm:?}), digest: {digest:?}, precompiled: include_bytes!({precompiled:?}) }}),\n"
         );
     }
     table += "];\n";

@@ -28,6 +28,8 @@ use tokio::sync::watch;
 pub struct Shipped {
     /// The component.
     pub wasm: &'static [u8],
+    /// The digest of the component, `sha256:<hex>`.
+    pub digest: &'static str,
     /// Its code, precompiled by the program's own build for [`Trust::Shipped`].
     pub precompiled: &'static [u8],
 }
@@ -252,17 +254,14 @@ impl Loader<'_> {
     async fn load(&mut self, configuration: &ComponentConfiguration) -> Result<Arc<Plugin>, Error> {
         let name = &configuration.name;
         let broken = |why: String| Error::Start { name: name.clone(), why };
-        let engine_error = |source| Error::Engine { name: name.clone(), source };
         let (trust, linked, component, digest) = match &configuration.source {
             Source::Builtin(builtin) => {
                 let Some(shipped) = (self.host.shipped)(builtin) else {
                     return Err(Error::UnknownBuiltin { name: name.clone(), builtin: builtin.clone() });
                 };
                 let linked = self.linked(name, Trust::Shipped)?;
-                let component =
-                    chainplate_engine::load_embedded(&linked.engine, shipped.precompiled, shipped.wasm)
-                        .map_err(engine_error)?;
-                (Trust::Shipped, linked, component, CodeCache::digest(shipped.wasm))
+                let component = load_shipped(name, shipped, &self.host.code_cache, &linked.engine).await?;
+                (Trust::Shipped, linked, component, shipped.digest.to_owned())
             }
             Source::Path(path) => {
                 let linked = self.linked(name, Trust::ThirdParty)?;
@@ -306,6 +305,24 @@ fn tick(engine: &wasmtime::Engine) -> std::io::Result<()> {
         }
     };
     std::thread::Builder::new().name("epochs".into()).spawn(run).map(drop)
+}
+
+/// Loads a shipped component, off the runtime's threads.
+async fn load_shipped(
+    name: &str,
+    shipped: Shipped,
+    cache: &std::path::Path,
+    engine: &wasmtime::Engine,
+) -> Result<wasmtime::component::Component, Error> {
+    let (cache, engine) = (cache.to_owned(), engine.clone());
+    let load = move || {
+        let Shipped { wasm, digest, precompiled } = shipped;
+        CodeCache::open(cache)?.load_shipped(&engine, precompiled, wasm, digest)
+    };
+    match tokio::task::spawn_blocking(load).await {
+        Ok(loaded) => loaded.map_err(|source| Error::Engine { name: name.to_owned(), source }),
+        Err(died) => Err(Error::Start { name: name.to_owned(), why: format!("loading it failed: {died}") }),
+    }
 }
 
 /// Reads and compiles a third-party component, off the runtime's threads.

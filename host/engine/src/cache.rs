@@ -11,6 +11,9 @@ use std::{
 };
 use wasmtime::{Engine, component::Component};
 
+/// Most entries that are kept.
+const MAX_ENTRIES: usize = 64;
+
 /// A directory of compiled code that only this host writes.
 ///
 /// A file's name holds the digest of the component and the engine's compatibility hash, so an entry is never
@@ -57,7 +60,7 @@ impl CodeCache {
     #[expect(unsafe_code, reason = "code that this host wrote to a directory that only its user can write")]
     pub fn load(&self, engine: &Engine, wasm: &[u8]) -> Result<Component, Error> {
         contract_of(wasm)?;
-        let path = self.entry(engine, wasm);
+        let path = self.entry(engine, &Self::digest(wasm));
         if path.is_file() {
             // SAFETY: `deserialize_file` trusts the file to be the output of `precompile_component` and to stay
             // as it is. `open` made sure that only this user writes to the directory, and entries are only made by
@@ -74,11 +77,44 @@ impl CodeCache {
             .map_err(|error| Error::Compile(format!("{error:#}")))
     }
 
-    fn entry(&self, engine: &Engine, wasm: &[u8]) -> PathBuf {
+    /// The code of a component that this project's own build precompiled into the program. It is written to the cache at
+    /// the first start and mapped from there: code that nobody calls then costs no memory.
+    ///
+    /// Where the machine is another than the one of the build, the component is compiled anew.
+    ///
+    /// # Errors
+    /// What is wrong with the component, or a cache that cannot be written.
+    #[expect(
+        unsafe_code,
+        reason = "code of this program's own build, in a directory that only its user can write"
+    )]
+    pub fn load_shipped(
+        &self,
+        engine: &Engine,
+        precompiled: &'static [u8],
+        wasm: &[u8],
+        digest: &str,
+    ) -> Result<Component, Error> {
+        let path = self.entry(engine, digest);
+        if !path.is_file() {
+            self.store(&path, precompiled)?;
+        }
+        // SAFETY: as in `load`; what was stored is `'static` and comes from `include_bytes!` of what the build script
+        // made with `precompile`. Version and configuration are checked by wasmtime itself.
+        if let Ok(component) = unsafe { Component::deserialize_file(engine, &path) } {
+            return Ok(component);
+        }
+        let code = crate::precompile(engine, wasm)?;
+        self.store(&path, &code)?;
+        // SAFETY: as in `load`.
+        unsafe { Component::deserialize_file(engine, &path) }
+            .map_err(|error| Error::Compile(format!("{error:#}")))
+    }
+
+    fn entry(&self, engine: &Engine, digest: &str) -> PathBuf {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        let digest = Self::digest(wasm);
-        let digest = digest.strip_prefix("sha256:").unwrap_or(&digest);
+        let digest = digest.strip_prefix("sha256:").unwrap_or(digest);
         self.directory.join(format!("{digest}-{:016x}.cwasm", hasher.finish()))
     }
 
@@ -92,6 +128,24 @@ impl CodeCache {
             file.sync_all()?;
             fs::rename(&beside, path)
         };
-        write().map_err(|source| Error::Cache { path: path.to_owned(), source })
+        write().map_err(|source| Error::Cache { path: path.to_owned(), source })?;
+        self.prune();
+        Ok(())
+    }
+
+    /// Keeps the newest entries: each version of a component leaves one behind.
+    fn prune(&self) {
+        let Ok(files) = fs::read_dir(&self.directory) else { return };
+        let mut entries: Vec<_> = files
+            .filter_map(|file| {
+                let file = file.ok()?;
+                Some((file.metadata().ok()?.modified().ok()?, file.path()))
+            })
+            .collect();
+        entries.sort();
+        for (_, old) in entries.iter().rev().skip(MAX_ENTRIES) {
+            // What stays is tried again next time.
+            let _ = fs::remove_file(old);
+        }
     }
 }

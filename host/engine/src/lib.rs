@@ -13,7 +13,7 @@ pub use contract::{Contract, contract_of};
 pub use wasmtime;
 
 use std::path::PathBuf;
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, component::Component};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// The version of `chainplate:server` that this host links.
 pub const CONTRACT_VERSION: &str = "0.1.0";
@@ -115,7 +115,7 @@ fn config(trust: Trust) -> Config {
     config
 }
 
-/// Compiles a component to the code that [`load_embedded`] takes.
+/// Compiles a component to the code that [`CodeCache::load_shipped`] takes.
 ///
 /// # Errors
 /// What is wrong with the bytes.
@@ -124,22 +124,4 @@ pub fn precompile(engine: &Engine, bytes: &[u8]) -> Result<Vec<u8>, Error> {
         return Err(Error::Precompiled);
     }
     engine.precompile_component(bytes).map_err(|error| Error::Compile(format!("{error:#}")))
-}
-
-/// Loads code that this project's own build precompiled into the program, or compiles the component anew where
-/// the machine is another than the one of the build.
-///
-/// # Errors
-/// What is wrong with the component.
-#[expect(unsafe_code, reason = "the bytes are part of this program; its build made them with `precompile`")]
-pub fn load_embedded(engine: &Engine, precompiled: &'static [u8], wasm: &[u8]) -> Result<Component, Error> {
-    // SAFETY: `deserialize` trusts its input to be the output of `precompile_component`. The caller's bytes are
-    // `'static` and come from `include_bytes!` of what the build script wrote; nobody else's bytes are static.
-    // Version and configuration are checked by wasmtime itself.
-    match unsafe { Component::deserialize(engine, precompiled) } {
-        Ok(component) => Ok(component),
-        Err(_other_machine) => {
-            Component::from_binary(engine, wasm).map_err(|error| Error::Compile(format!("{error:#}")))
-        }
-    }
 }
