@@ -52,7 +52,11 @@ impl Kubectl {
 
     fn fails_with(&self, line: &str, input: &str) -> String {
         let output = self.run(line, input);
-        assert!(!output.status.success(), "kubectl {line} succeeds: {}", String::from_utf8_lossy(&output.stdout));
+        assert!(
+            !output.status.success(),
+            "kubectl {line} succeeds: {}",
+            String::from_utf8_lossy(&output.stdout)
+        );
         String::from_utf8(output.stderr).unwrap()
     }
 

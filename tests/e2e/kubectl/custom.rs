@@ -12,7 +12,8 @@ struct Widgets {
 impl Widgets {
     fn new(namespace: &str) -> Self {
         let widgets = Self { kubectl: Kubectl::new(namespace), group: format!("{namespace}.example.com") };
-        let created = widgets.kubectl.ok_with("apply --validate=false -f -", &widgets.definition().to_string());
+        let created =
+            widgets.kubectl.ok_with("apply --validate=false -f -", &widgets.definition().to_string());
         let name = format!("customresourcedefinition.apiextensions.k8s.io/widgets.{}", widgets.group);
         assert_eq!(created, format!("{name} created\n"));
         let waited = widgets.kubectl.ok(&format!("wait --for=condition=Established {name} --timeout=30s"));
@@ -99,7 +100,10 @@ fn a_definition_is_listed_with_its_names() {
         ["widgets wd custom-names.example.com/v1 true Widget"]
     );
     let versions = kubectl.ok("api-versions");
-    assert!(versions.contains("custom-names.example.com/v1\ncustom-names.example.com/v1beta1\n"), "{versions}");
+    assert!(
+        versions.contains("custom-names.example.com/v1\ncustom-names.example.com/v1beta1\n"),
+        "{versions}"
+    );
     let table = kubectl.table(&format!("get crd {}", widgets.of("")));
     assert_eq!(table[0], "NAME CREATED AT");
     let conditions = "{.status.conditions[*].type} {.status.acceptedNames.kind} {.status.storedVersions}";
@@ -121,23 +125,34 @@ fn custom_resources_are_applied_read_and_deleted() {
         (format!("get {all}"), &["NAME SIZE PHASE AGE", "a 2 <age>", "b 3 <age>"][..]),
         (format!("get {all} -o wide"), &["NAME SIZE PHASE COLOUR AGE", "a 2 blue <age>", "b 3 red <age>"]),
         (format!("get {all} --no-headers a"), &["a 2 <age>"]),
-        (format!("get {all} -o name"), &["widget.custom-flow.example.com/a", "widget.custom-flow.example.com/b"]),
+        (
+            format!("get {all} -o name"),
+            &["widget.custom-flow.example.com/a", "widget.custom-flow.example.com/b"],
+        ),
         (format!("get {all} -o custom-columns=N:.metadata.name,S:.spec.size"), &["N S", "a 2", "b 3"]),
         (format!("get {all} --field-selector metadata.name=b --no-headers"), &["b 3 <age>"]),
     ] {
         assert_eq!(kubectl.table(&line), rows, "{line}");
     }
     let old = kubectl.json(&format!("get widgets.v1beta1.{} a", widgets.group));
-    assert_eq!((&old["apiVersion"], &old["spec"]["colour"]), (&"custom-flow.example.com/v1beta1".into(), &"blue".into()));
+    assert_eq!(
+        (&old["apiVersion"], &old["spec"]["colour"]),
+        (&"custom-flow.example.com/v1beta1".into(), &"blue".into())
+    );
 
     let watch = kubectl.start(&format!("get {all} -w --no-headers"));
     watch.line("b 3");
     for (line, said) in [
         (format!("label {all} a app=x"), "widget.custom-flow.example.com/a labeled\n"),
         (format!("annotate {all} a note=x"), "widget.custom-flow.example.com/a annotated\n"),
-        (format!("patch {all} a --type=merge -p '{{\"spec\": {{\"size\": 4}}}}'"), "widget.custom-flow.example.com/a patched\n"),
         (
-            format!("patch {all} a --type=json -p '[{{\"op\": \"replace\", \"path\": \"/spec/size\", \"value\": 5}}]'"),
+            format!("patch {all} a --type=merge -p '{{\"spec\": {{\"size\": 4}}}}'"),
+            "widget.custom-flow.example.com/a patched\n",
+        ),
+        (
+            format!(
+                "patch {all} a --type=json -p '[{{\"op\": \"replace\", \"path\": \"/spec/size\", \"value\": 5}}]'"
+            ),
             "widget.custom-flow.example.com/a patched\n",
         ),
         (format!("scale {} --replicas=3", widgets.of("/a")), "widget.custom-flow.example.com/a scaled\n"),
@@ -145,10 +160,13 @@ fn custom_resources_are_applied_read_and_deleted() {
         assert_eq!(kubectl.ok(&line), said, "{line}");
     }
     assert_eq!(watch.line("a 5"), "a 5 <age>");
-    assert_eq!(kubectl.value(&format!("{all} -l app=x"), "{.items[*].spec}"), r#"{"colour":"blue","replicas":3,"size":5}"#);
+    assert_eq!(
+        kubectl.value(&format!("{all} -l app=x"), "{.items[*].spec}"),
+        r#"{"colour":"blue","replicas":3,"size":5}"#
+    );
     let replaced = kubectl.ok_with("replace --validate=false -f -", &widgets.widget("b", json!({"size": 9})));
     assert_eq!(replaced, "widget.custom-flow.example.com/b replaced\n");
-    let mut edit = kubectl.command(&format!("edit {all} b"));
+    let mut edit = kubectl.command(&format!("edit --validate=false {all} b"));
     assert!(edit.env("KUBE_EDITOR", r"sed -i s/size:.9/size:\ 8/").status().unwrap().success());
     assert_eq!(kubectl.value(&widgets.of("/b"), "{.spec.size}"), "8");
     let described = kubectl.ok(&format!("describe {all} b"));
@@ -156,7 +174,10 @@ fn custom_resources_are_applied_read_and_deleted() {
 
     let mut gone = kubectl.ok(&format!("delete {all} -l app=x"));
     gone.push_str(&kubectl.ok(&format!("delete {all} --all")));
-    assert_eq!(gone, "widget.custom-flow.example.com \"a\" deleted\nwidget.custom-flow.example.com \"b\" deleted\n");
+    assert_eq!(
+        gone,
+        "widget.custom-flow.example.com \"a\" deleted\nwidget.custom-flow.example.com \"b\" deleted\n"
+    );
     assert_eq!(kubectl.ok(&format!("get {all} -o name")), "");
 }
 
@@ -176,17 +197,25 @@ fn what_the_schema_forbids_is_told_with_its_causes() {
         ),
         (json!({}), "The Widget \"bad\" is invalid: spec.size: Required value\n"),
     ] {
-        let failed = widgets.kubectl.fails_with("create --validate=false -f -", &widgets.widget("bad", spec.clone()));
+        let failed =
+            widgets.kubectl.fails_with("create --validate=false -f -", &widgets.widget("bad", spec.clone()));
         let (mut failed, mut said): (Vec<_>, Vec<_>) = (failed.lines().collect(), said.lines().collect());
         failed.sort_unstable();
         said.sort_unstable();
         assert_eq!(failed, said, "{spec}");
     }
     widgets.apply("good", json!({"size": 1, "unknown": "pruned"}));
-    assert_eq!(widgets.kubectl.value(&widgets.of("/good"), "{.spec}"), r#"{"colour":"blue","replicas":1,"size":1}"#);
+    assert_eq!(
+        widgets.kubectl.value(&widgets.of("/good"), "{.spec}"),
+        r#"{"colour":"blue","replicas":1,"size":1}"#
+    );
     let name = widgets.of("/good");
-    let said = widgets.kubectl.fails(&format!("patch {name} --type=merge -p '{{\"spec\": {{\"size\": 11}}}}'"));
-    assert!(said.contains("spec.size: Invalid value: 11: spec.size in body should be less than or equal to 10"), "{said}");
+    let said =
+        widgets.kubectl.fails(&format!("patch {name} --type=merge -p '{{\"spec\": {{\"size\": 11}}}}'"));
+    assert!(
+        said.contains("spec.size: Invalid value: 11: spec.size in body should be less than or equal to 10"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -217,12 +246,19 @@ fn a_definition_that_goes_takes_its_objects_along() {
     let watch = kubectl.start(&format!("get {} -w --output-watch-events --no-headers", widgets.of("")));
     watch.line("ADDED a");
     let deleted = kubectl.ok(&format!("delete crd {}", widgets.of("")));
-    assert_eq!(deleted, "customresourcedefinition.apiextensions.k8s.io \"widgets.custom-gone.example.com\" deleted\n");
+    assert_eq!(
+        deleted,
+        "customresourcedefinition.apiextensions.k8s.io \"widgets.custom-gone.example.com\" deleted\n"
+    );
     assert_eq!(watch.line("DELETED"), "DELETED a 1 <age>");
     assert!(kubectl.fails("get --raw /apis/custom-gone.example.com/v1/widgets").contains("NotFound"));
     kubectl.ok_with("apply --validate=false -f -", &widgets.definition().to_string());
     kubectl.ok(&format!("wait --for=condition=Established crd/{} --timeout=30s", widgets.of("")));
-    assert_eq!(kubectl.ok(&format!("get {} -o name", widgets.of(""))), "", "the old objects do not come back");
+    assert_eq!(
+        kubectl.ok(&format!("get {} -o name", widgets.of(""))),
+        "",
+        "the old objects do not come back"
+    );
 }
 
 #[test]
@@ -232,13 +268,20 @@ fn a_definition_with_faults_is_refused() {
     for (pointer, value, said) in [
         ("/metadata/name", json!("other.example.com"), "must be spec.names.plural+\".\"+spec.group"),
         ("/spec/versions/0/storage", json!(false), "must have exactly one version marked as storage version"),
-        ("/spec/versions/0/schema/openAPIV3Schema/type", json!("string"), "spec.versions[0].schema.openAPIV3Schema.type"),
+        (
+            "/spec/versions/0/schema/openAPIV3Schema/type",
+            json!("string"),
+            "spec.versions[0].schema.openAPIV3Schema.type",
+        ),
         ("/spec/scope", json!("Everywhere"), "spec.scope: Unsupported value: \"Everywhere\""),
     ] {
         let mut definition = widgets.definition();
         *definition.pointer_mut(pointer).unwrap() = value;
         let failed = widgets.kubectl.fails_with("create --validate=false -f -", &definition.to_string());
-        assert!(failed.contains("The CustomResourceDefinition") && failed.contains(said), "{pointer}: {failed}");
+        assert!(
+            failed.contains("The CustomResourceDefinition") && failed.contains(said),
+            "{pointer}: {failed}"
+        );
     }
     assert!(widgets.kubectl.fails(&format!("get crd {}", widgets.of(""))).contains("NotFound"));
 }

@@ -12,7 +12,10 @@ use std::{
 fn version_and_cluster_info_tell_of_the_server() {
     let kubectl = Kubectl::new("inventory-version");
     let version: Value = serde_json::from_str(&kubectl.ok("version -o json")).unwrap();
-    assert_eq!((&version["serverVersion"]["major"], &version["serverVersion"]["minor"]), (&"1".into(), &"36".into()));
+    assert_eq!(
+        (&version["serverVersion"]["major"], &version["serverVersion"]["minor"]),
+        (&"1".into(), &"36".into())
+    );
     assert!(kubectl.ok("version").contains("Server Version: v1.36."));
     assert!(kubectl.ok("cluster-info").contains("Kubernetes control plane"));
 }
@@ -64,7 +67,10 @@ fn api_resources_have_their_names_scopes_and_kinds() {
             "controllerrevisions.apps daemonsets.apps deployments.apps replicasets.apps statefulsets.apps",
         ),
         ("--api-group=autoscaling --namespaced=true", "horizontalpodautoscalers.autoscaling"),
-        ("--api-group=rbac.authorization.k8s.io --namespaced=false", "clusterrolebindings.rbac.authorization.k8s.io clusterroles.rbac.authorization.k8s.io"),
+        (
+            "--api-group=rbac.authorization.k8s.io --namespaced=false",
+            "clusterrolebindings.rbac.authorization.k8s.io clusterroles.rbac.authorization.k8s.io",
+        ),
         ("--api-group=batch --categories=all", "cronjobs.batch jobs.batch"),
         ("--api-group=authorization.k8s.io --verbs=list", ""),
     ] {
@@ -124,7 +130,11 @@ fn raw_requests_go_through_as_they_are() {
     assert!(kubectl.ok("get --raw '/readyz?verbose'").contains("readyz check passed"));
 
     let collection = "/api/v1/namespaces/inventory-raw/configmaps";
-    let map = |value| format!(r#"{{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{"name": "raw"}}, "data": {{"k": "{value}"}}}}"#);
+    let map = |value| {
+        format!(
+            r#"{{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{"name": "raw"}}, "data": {{"k": "{value}"}}}}"#
+        )
+    };
     kubectl.ok_with(&format!("create --raw {collection} -f -"), &map("1"));
     kubectl.ok_with(&format!("replace --raw {collection}/raw -f -"), &map("2"));
     assert_eq!(kubectl.value("cm raw", "{.data.k}"), "2");

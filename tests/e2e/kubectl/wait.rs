@@ -7,15 +7,24 @@ fn wait_ends_when_the_state_is_reached() {
     let kubectl = Kubectl::new("wait-for");
     kubectl.ok("create deployment web --image=nginx");
     kubectl.ok("create cm a --from-literal=k=1");
-    let condition = r#"{"status": {"conditions": [{"type": "Available", "status": "True"}], "observedGeneration": 1}}"#;
+    let condition =
+        r#"{"status": {"conditions": [{"type": "Available", "status": "True"}], "observedGeneration": 1}}"#;
     for (target, change, said) in [
         (
             "deploy/web --for=condition=Available",
             format!("patch deploy web --subresource=status --type=merge -p '{condition}'"),
             "deployment.apps/web condition met",
         ),
-        ("cm/a --for=jsonpath='{.data.k}'=2", "patch cm a -p '{\"data\": {\"k\": \"2\"}}'".into(), "configmap/a condition met"),
-        ("cm a b --for=jsonpath='{.metadata.labels.x}'", "label cm a b x=y".into(), "configmap/b condition met"),
+        (
+            "cm/a --for=jsonpath='{.data.k}'=2",
+            "patch cm a -p '{\"data\": {\"k\": \"2\"}}'".into(),
+            "configmap/a condition met",
+        ),
+        (
+            "cm a b --for=jsonpath='{.metadata.labels.x}'",
+            "label cm a b x=y".into(),
+            "configmap/b condition met",
+        ),
         ("cm/a --for=delete", "delete cm a".into(), "configmap/a condition met"),
         ("cm -l x=y --for=delete", "delete cm b".into(), "configmap/b condition met"),
         ("cm/c --for=create", "create cm c".into(), "configmap/c condition met"),
@@ -38,7 +47,9 @@ fn rollout_status_follows_the_deployment() {
     let rollout = kubectl.start("rollout status deploy/web --timeout=60s");
     assert!(rollout.line("Waiting for deployment").contains("spec update to be observed"));
     let status = |ready: u8| {
-        let status = format!(r#"{{"status": {{"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": {ready}, "availableReplicas": {ready}}}}}"#);
+        let status = format!(
+            r#"{{"status": {{"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": {ready}, "availableReplicas": {ready}}}}}"#
+        );
         kubectl.ok(&format!("patch deploy web --subresource=status --type=merge -p '{status}'"));
     };
     status(1);
