@@ -17,7 +17,8 @@ async fn an_extension_serves_its_group_and_its_path_and_delegates_the_rest() {
     assert_eq!(server.send("GET", "/apis/hello.example.com/v1/unknown", "").await.code, 404);
 
     let mut apply = server.kubectl_command(&["create", "--validate=false", "-f", "-"]);
-    let mut child = apply.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child =
+        apply.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
     let greeting = "{apiVersion: hello.example.com/v1, kind: Greeting, metadata: {name: a}, spec: {to: you}}";
     child.stdin.take().unwrap().write_all(greeting.as_bytes()).unwrap();
     let created = child.wait_with_output().unwrap();

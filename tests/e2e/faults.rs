@@ -116,7 +116,8 @@ fn a_file_that_is_no_component_is_refused_with_the_next_step() {
         let text = refused(&data, &[&chain_with(directory.path(), "broken", &wasm, "")]);
         assert!(text.contains("component \"broken\"") && text.contains(said), "{said}: {text}");
     }
-    let text = refused(&data, &[&chain_with(directory.path(), "gone", &directory.path().join("gone.wasm"), "")]);
+    let text =
+        refused(&data, &[&chain_with(directory.path(), "gone", &directory.path().join("gone.wasm"), "")]);
     assert!(text.contains("gone.wasm"), "{text}");
 }
 
@@ -141,6 +142,7 @@ fn a_directory_in_use_and_a_port_taken_are_one_clear_message() {
     let port = server.url().rsplit(':').next().unwrap();
     let text = refused(other.path(), &[&format!("--secure-port={port}")]);
     assert!(text.contains("--secure-port"), "{text}");
-    let text = refused(other.path(), &["--tls-cert-file=/nowhere.crt", "--tls-private-key-file=/nowhere.key"]);
+    let text =
+        refused(other.path(), &["--tls-cert-file=/nowhere.crt", "--tls-private-key-file=/nowhere.key"]);
     assert!(text.contains("/nowhere"), "{text}");
 }

@@ -13,7 +13,11 @@ async fn the_first_signal_turns_readyz_red_and_the_end_is_clean() {
     assert_eq!(readyz.code, 500, "{}", readyz.text());
     assert!(readyz.text().contains("[-]shutdown failed"), "{}", readyz.text());
     assert_eq!(server.send("GET", "/livez", "").await.code, 200);
-    assert_eq!(server.send("GET", "/api/v1/namespaces/default", "").await.code, 200, "served during the delay");
+    assert_eq!(
+        server.send("GET", "/api/v1/namespaces/default", "").await.code,
+        200,
+        "served during the delay"
+    );
     assert!(server.wait().success(), "{}", server.log());
 }
 

@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use kube::{Client, Config, config::{KubeConfigOptions, Kubeconfig}};
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
@@ -147,7 +150,11 @@ impl Server {
     /// A kubectl command line against the server.
     pub fn kubectl_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("kubectl");
-        command.arg("--kubeconfig").arg(&self.kubeconfig).arg("--cache-dir").arg(self.data.join("kubectl-cache"));
+        command
+            .arg("--kubeconfig")
+            .arg(&self.kubeconfig)
+            .arg("--cache-dir")
+            .arg(self.data.join("kubectl-cache"));
         command.args(arguments).stdin(Stdio::null());
         command
     }
@@ -167,7 +174,13 @@ impl Server {
         self.send_as(method, path, "application/json", body).await
     }
 
-    pub async fn send_as(&self, method: &str, path: &str, media_type: &str, body: impl Into<Bytes>) -> Answer {
+    pub async fn send_as(
+        &self,
+        method: &str,
+        path: &str,
+        media_type: &str,
+        body: impl Into<Bytes>,
+    ) -> Answer {
         let request = http::Request::builder()
             .method(method)
             .uri(path)

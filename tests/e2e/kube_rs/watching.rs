@@ -168,8 +168,7 @@ async fn a_custom_type_is_pruned_and_read_back() {
     let wrong: Value = json!({"spec": {"text": 5}});
     let refused = api.patch("a", &PatchParams::default(), &Patch::Merge(&wrong)).await.unwrap_err();
     assert_eq!(super::code(&refused), 422);
-    let applied =
-        json!({"apiVersion": "watching.example.com/v1", "kind": "Note", "spec": {"text": "applied"}});
+    let applied = json!({"apiVersion": "watching.example.com/v1", "kind": "Note", "metadata": {"name": "b"}, "spec": {"text": "applied"}});
     let applied: Note = api.patch("b", &PatchParams::apply("test"), &Patch::Apply(applied)).await.unwrap();
     assert_eq!(of::<Value>(json!(applied.spec)), json!({"text": "applied"}));
 }

@@ -109,11 +109,9 @@ fn labels_and_annotations_are_set_changed_and_removed() {
         assert_eq!(kubectl.ok(&format!("{verb} cm a --list")), "tier=all\n");
     }
     assert_eq!(kubectl.ok("label cm -l tier=all more=1"), "configmap/a labeled\nconfigmap/b labeled\n");
-    let long = "x".repeat(64);
-    assert!(
-        kubectl.fails(&format!("label cm a long={long}")).contains("metadata.labels"),
-        "checked by the server or before"
-    );
+    let labels = format!(r#"{{"metadata": {{"labels": {{"long": "{}"}}}}}}"#, "x".repeat(64));
+    let refused = kubectl.fails(&format!("patch cm a -p '{labels}'"));
+    assert!(refused.contains("metadata.labels: Invalid value") && refused.contains("63"), "{refused}");
 }
 
 #[test]
