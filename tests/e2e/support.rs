@@ -99,10 +99,6 @@ impl Server {
         }
     }
 
-    pub fn kubeconfig(&self) -> &Path {
-        &self.kubeconfig
-    }
-
     pub fn data(&self) -> &Path {
         &self.data
     }
