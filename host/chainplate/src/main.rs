@@ -2,14 +2,27 @@
 
 use anyhow::Context;
 use chainplate::Server;
-use chainplate_apiserver::{ShutdownTrigger, options::Options};
+use chainplate_apiserver::{ShutdownTrigger, options::Options, version::GIT_VERSION};
+use clap::Parser;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
+/// A Kubernetes API server whose server chain is made of WebAssembly components
+#[derive(Debug, Parser)]
+#[command(name = "chainplate", version = GIT_VERSION, about, long_about = None)]
+struct Command {
+    #[command(flatten)]
+    options: Options,
+}
+
 fn main() -> ExitCode {
-    let options = match Options::from_args(std::env::args_os().skip(1)) {
+    let options = match Command::try_parse().map(|command| command.options) {
         Ok(options) => options,
-        Err(message) => message.exit(),
+        Err(message) => {
+            // Help and the version come this way, too. Nothing can be done about a closed terminal.
+            let _ = message.print();
+            return if message.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
     };
     start_logging(options.logging.verbosity);
     let completed = options.complete();
