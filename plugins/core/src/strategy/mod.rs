@@ -16,7 +16,7 @@ use chainplate_sdk::{
     Collection, Outcome, Request,
     apimachinery::{Status, Value, field, request::Verb},
     registry::{
-        Context, Decoding, DeleteOptions, Descriptor, Manager, Strategy, Subresource, SubresourceForm,
+        Context, Decoding, DeleteOptions, Descriptor, Malformed, Manager, Strategy, Subresource, SubresourceForm,
     },
 };
 use std::{borrow::Cow, rc::Rc};
@@ -57,7 +57,35 @@ pub fn descriptor(resource: &'static Resource) -> Descriptor {
     descriptor.strategic_merge = true;
     descriptor.decoding = Decoding::Typed;
     descriptor.kube_finalizers = true;
+    descriptor.validates_whole_on_update = validates_whole_on_update(resource.group, resource.name);
+    if resource.group == "events.k8s.io" {
+        descriptor.told_group = Some(Cow::Borrowed(""));
+    }
     descriptor
+}
+
+/// The types whose strategy validates an update as a create, too (`pkg/registry/*/*/strategy.go`, `ValidateUpdate`).
+fn validates_whole_on_update(group: &str, resource: &str) -> bool {
+    match group {
+        "" => matches!(
+            resource,
+            "configmaps"
+                | "namespaces"
+                | "nodes"
+                | "persistentvolumeclaims"
+                | "persistentvolumes"
+                | "pods"
+                | "replicationcontrollers"
+                | "secrets"
+                | "serviceaccounts"
+                | "services"
+        ),
+        "apps" => matches!(resource, "daemonsets" | "replicasets"),
+        "batch" => resource == "jobs",
+        "certificates.k8s.io" => resource == "certificatesigningrequests",
+        "storage.k8s.io" => resource == "storageclasses",
+        _ => group == "rbac.authorization.k8s.io",
+    }
 }
 
 fn subresource(sub: &crate::resources::Subresource) -> Subresource {
@@ -102,6 +130,10 @@ impl Strategy for BuiltIn {
             defaults::secrets::merge_string_data(document);
         }
         Ok(())
+    }
+
+    fn decode_protobuf(&self, body: &[u8], default: (&str, &str)) -> Result<Value, Malformed> {
+        crate::body::protobuf(body, default)
     }
 
     fn default(&self, object: &mut Value) {

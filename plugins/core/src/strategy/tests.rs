@@ -12,6 +12,11 @@ fn descriptors_say_what_the_table_says() {
     let pods = descriptor(resources::find("", "v1", "pods").unwrap());
     assert!(pods.graceful_deletion && pods.returns_deleted_object);
     assert_eq!(pods.subresource("binding").unwrap().form, SubresourceForm::Custom);
+    assert!(pods.validates_whole_on_update && pods.told_group.is_none());
+    let deployments = descriptor(resources::find("apps", "v1", "deployments").unwrap());
+    assert!(!deployments.validates_whole_on_update);
+    let events = descriptor(resources::find("events.k8s.io", "v1", "events").unwrap());
+    assert_eq!(events.told_group.as_deref(), Some(""));
     assert_eq!(pods.subresource("resize").unwrap().form, SubresourceForm::Whole);
 }
 

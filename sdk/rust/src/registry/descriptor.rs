@@ -56,8 +56,12 @@ pub struct Descriptor {
     /// the types of kubernetes/kubernetes use; definitions of custom resources and APIServices do not). Default: false.
     pub kube_finalizers: bool,
     /// Whether the validation of an update validates the new object's metadata as at create, too, as `ValidateConfigMap`
-    /// in `ValidateConfigMapUpdate` does. It only decides how often a cause is told: three or four times. Default: false.
+    /// in `ValidateConfigMapUpdate` does; subresources do not. It only decides how often a cause is told: three or four
+    /// times. Default: false.
     pub validates_whole_on_update: bool,
+    /// The group that a 422 names, where it is not the resource's own: events are validated as the type of the core
+    /// group, whatever group they are sent to. Default: none.
+    pub told_group: Option<Text>,
     /// The kind of lists. Default: the kind and `List`.
     pub list_kind: Text,
 }
@@ -93,6 +97,7 @@ impl Descriptor {
             decoding: Decoding::Typed,
             kube_finalizers: false,
             validates_whole_on_update: false,
+            told_group: None,
             list_kind,
         }
     }

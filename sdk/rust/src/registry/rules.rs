@@ -69,7 +69,7 @@ pub(super) fn before_update(
     if grace(old) && !grace(object) {
         keep(object, old, "deletionGracePeriodSeconds");
     }
-    let mut errors = validate_metadata_update(descriptor, object, old);
+    let mut errors = validate_metadata_update(descriptor, exchange.subresource, object, old);
     errors.extend(strategy.validate_update(&context, object, old));
     refuse(descriptor, object, &errors)?;
     finish(strategy, &context, object, Some(old))
@@ -92,7 +92,8 @@ fn refuse(descriptor: &Descriptor, object: &Value, errors: &[field::Error]) -> R
     if errors.is_empty() {
         return Ok(());
     }
-    Err(Status::invalid(&descriptor.group, &descriptor.kind, object::name(object), errors))
+    let group = descriptor.told_group.as_ref().unwrap_or(&descriptor.group);
+    Err(Status::invalid(group, &descriptor.kind, object::name(object), errors))
 }
 
 fn validate_metadata(descriptor: &Descriptor, object: &Value) -> Vec<field::Error> {
@@ -105,14 +106,19 @@ fn validate_metadata(descriptor: &Descriptor, object: &Value) -> Vec<field::Erro
 
 /// Upstream runs the same rules several times, once for all types and once in the type's own validation; each run
 /// adds its causes.
-fn validate_metadata_update(descriptor: &Descriptor, object: &Value, old: &Value) -> Vec<field::Error> {
+fn validate_metadata_update(
+    descriptor: &Descriptor,
+    subresource: &str,
+    object: &Value,
+    old: &Value,
+) -> Vec<field::Error> {
     let whole = meta::validate(object, descriptor.namespaced, names::path_segment);
     let change = meta::validate_update(object, old);
     let mut errors: Vec<field::Error> = whole.iter().chain(&change).chain(&change).cloned().collect();
     if descriptor.kube_finalizers {
         errors.extend(meta::validate_kube_finalizers(object));
     }
-    if descriptor.validates_whole_on_update {
+    if descriptor.validates_whole_on_update && subresource.is_empty() {
         errors.extend(validate_metadata(descriptor, object));
     }
     errors

@@ -4,7 +4,7 @@ use super::{
     body::Format,
     create,
     exchange::Exchange,
-    rules::{before_update, ignore_timestamps, set_meta},
+    rules::{before_update, ignore_timestamps, remove_meta, set_meta},
 };
 use crate::{Outcome, Response, StoredObject};
 use chainplate_apimachinery::{
@@ -84,7 +84,9 @@ pub(super) fn replace(
             if !allow_create {
                 return Err(exchange.not_found());
             }
-            let object = produce(None)?;
+            let mut object = produce(None)?;
+            // A version of what is not there says nothing here, unlike in a POST.
+            remove_meta(&mut object, "resourceVersion");
             collection.admit(Verb::Create, scope, name)?;
             match create::make(exchange, object, dry_run) {
                 Err(status) if create::is_already_exists(&status) && !dry_run => continue,

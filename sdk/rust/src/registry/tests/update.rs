@@ -96,7 +96,7 @@ fn a_missing_object_is_made_where_the_type_says_so() {
     assert_eq!((code, &object["metadata"]["generation"]), (201, &json!(1)));
     let mut body = widget("b");
     body["metadata"]["resourceVersion"] = json!("1");
-    assert_eq!(fixture.put("b", body).0, 500);
+    assert_eq!(fixture.put("b", body).0, 201);
     let (code, _) =
         fixture.send("PUT", "/c?dryRun=All", "application/json", widget("c").to_string().as_bytes());
     assert_eq!((code, fixture.get("c").0), (201, 404));
@@ -190,4 +190,37 @@ fn a_view_reads_and_writes_a_part() {
         "Scale.autoscaling \"a\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0"
     );
     assert_eq!(fixture.get("none/scale").0, 404);
+}
+
+#[test]
+fn a_version_of_what_is_not_there_says_nothing() {
+    let fixture = Fixture::new(|descriptor| descriptor.allow_create_on_update = true);
+    let mut body = widget("a");
+    body["metadata"]["resourceVersion"] = json!("77");
+    assert_eq!(fixture.post(body.clone()).0, 500);
+    let (code, object) = fixture.put("a", body);
+    assert_eq!(code, 201);
+    assert_ne!(object["metadata"]["resourceVersion"], "77");
+}
+
+#[test]
+fn causes_are_told_as_often_as_the_type_looks() {
+    let causes = |whole: bool, path: &str| {
+        let fixture = Fixture::new(|descriptor| descriptor.validates_whole_on_update = whole);
+        fixture.post(widget("a"));
+        let (code, status) = fixture.merge(path, json!({"metadata": {"labels": {"Bad Label!": "x"}}}));
+        assert_eq!(code, 422);
+        status["details"]["causes"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!((causes(false, "/a"), causes(true, "/a"), causes(true, "/a/status")), (3, 4, 3));
+}
+
+#[test]
+fn a_refusal_names_the_group_that_the_type_is_validated_in() {
+    let fixture = Fixture::new(|descriptor| descriptor.told_group = Some("".into()));
+    let mut body = widget("a");
+    body["spec"]["size"] = json!(-1);
+    let (code, status) = fixture.post(body);
+    assert_eq!((code, status["details"].get("group")), (422, None));
+    assert!(status["message"].as_str().unwrap().starts_with("Widget \"a\" is invalid"));
 }
