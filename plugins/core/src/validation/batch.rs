@@ -335,9 +335,13 @@ fn template_kept(spec: &Node<'_, '_>, old: &Node<'_, '_>, status: &Node<'_, '_>,
         }
         template
     };
-    if !same(&fixed(spec), &fixed(old)) {
-        let path = spec.path.child("template");
-        errors.push(Error::invalid(&path, spec.get("template").clone(), super::checks::IMMUTABLE));
+    let (now, before) = (fixed(spec), fixed(old));
+    let template = spec.child("template");
+    for part in ["metadata", "spec"] {
+        if !same(&now[part], &before[part]) {
+            let part = template.child(part);
+            errors.push(Error::invalid(&part.path, part.value.clone(), super::checks::IMMUTABLE));
+        }
     }
 }
 

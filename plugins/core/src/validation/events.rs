@@ -6,7 +6,9 @@ use chainplate_apimachinery::Value;
 use chainplate_apimachinery::field::{Error, Path};
 
 /// Members of the internal type, with their names in `events.k8s.io`.
-const MEMBERS: [(&str, &str); 13] = [
+///
+/// `reason` is there twice, as upstream compares it twice and so tells of it twice.
+const MEMBERS: [(&str, &str); 14] = [
     ("involvedObject", "regarding"),
     ("reason", "reason"),
     ("message", "note"),
@@ -14,6 +16,7 @@ const MEMBERS: [(&str, &str); 13] = [
     ("firstTimestamp", "deprecatedFirstTimestamp"),
     ("lastTimestamp", "deprecatedLastTimestamp"),
     ("count", "deprecatedCount"),
+    ("reason", "reason"),
     ("type", "type"),
     ("eventTime", "eventTime"),
     ("action", "action"),

@@ -260,3 +260,37 @@ fn nonsense_is_refused_without_panic() {
         }
     }
 }
+
+#[test]
+fn a_template_is_told_by_the_part_that_changed() {
+    let job = |image: &str, label: &str| {
+        json!({"kind": "Job", "spec": {"template": {"metadata": {"labels": {"a": label}},
+            "spec": {"containers": [{"name": "c", "image": image}]}}}})
+    };
+    let changed = |new: &Value| -> Vec<String> {
+        let errors = update("batch", "Job", new, &job("i", "l"));
+        errors
+            .iter()
+            .filter(|error| error.detail == "field is immutable")
+            .map(|error| error.field.clone())
+            .collect()
+    };
+    assert_eq!(changed(&job("other", "l")), ["spec.template.spec"]);
+    assert_eq!(changed(&job("i", "other")), ["spec.template.metadata"]);
+}
+
+#[test]
+fn requests_of_a_claim_are_no_amounts() {
+    let template = |requests: Value| json!({"spec": {"spec": {"devices": {"requests": requests}}}});
+    let request =
+        json!([{"name": "r", "exactly": {"deviceClassName": "c", "count": 1, "allocationMode": "All"}}]);
+    let errors = update("resource.k8s.io", "ResourceClaimTemplate", &template(json!([])), &template(request));
+    assert_eq!(errors.last().map(|error| error.field.as_str()), Some("spec"));
+}
+
+#[test]
+fn a_changed_reason_of_an_event_is_told_twice() {
+    let event = |reason: &str| json!({"metadata": {"namespace": "n"}, "regarding": {"namespace": "n"}, "reason": reason});
+    let errors = update("events.k8s.io", "Event", &event("new"), &event("old"));
+    assert_eq!(errors.iter().filter(|error| error.field == "reason").count(), 2);
+}
