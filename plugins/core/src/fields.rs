@@ -68,7 +68,6 @@ const LABELS: &[(&str, &str, &[Label])] = &[
     ("", "replicationcontrollers", &[("status.replicas", "status.replicas", "0")]),
     ("", "secrets", &[same("type")]),
     ("", "services", &[same("spec.clusterIP"), same("spec.type")]),
-    ("apps", "replicasets", &[("status.replicas", "status.replicas", "0")]),
     ("batch", "jobs", &[("status.successful", "status.succeeded", "0")]),
     ("certificates.k8s.io", "certificatesigningrequests", &[same("spec.signerName")]),
     ("resource.k8s.io", "resourceslices", &[same("spec.driver"), same("spec.nodeName")]),
@@ -110,5 +109,7 @@ mod tests {
         assert_eq!(jobs[0].path, ["status", "succeeded"]);
         assert_eq!(jobs[0].default, "0");
         assert!(labels(resources::find("apps", "v1", "deployments").unwrap()).is_empty());
+        // Only the older ReplicationController has a label conversion for its count.
+        assert!(labels(resources::find("apps", "v1", "replicasets").unwrap()).is_empty());
     }
 }

@@ -468,7 +468,7 @@ const PARAM_KIND: Cell =
 const POLICY_BINDING: &[Cell] = &[
     NAME,
     text("PolicyName", Text("PolicyName indicates the policy definition which the policy binding binded to")),
-    text("ParamRef", Text("ParamRef indicates the param resource which sets the configration param")),
+    text("ParamRef", Text("ParamRef indicates the param resource which sets the configuration param")),
     AGE,
 ];
 const QUEUING: &str = api!("flowcontrol.v1.QueuingConfiguration");
@@ -558,7 +558,13 @@ const CONFIG: &[Layout] = &[
         "rolebindings",
         &[
             NAME,
-            text("Role", Field(api!("rbac.v1.RoleBinding"), "roleRef")),
+            // The printer has the words of v1beta1.
+            text(
+                "Role",
+                Text(
+                    "RoleRef can reference a Role in the current namespace or a ClusterRole in the global namespace. If the RoleRef cannot be resolved, the Authorizer must return an error.",
+                ),
+            ),
             AGE,
             wide("Users", Text("Users in the roleBinding")),
             wide("Groups", Text("Groups in the roleBinding")),
@@ -571,7 +577,12 @@ const CONFIG: &[Layout] = &[
         "clusterrolebindings",
         &[
             NAME,
-            text("Role", Field(api!("rbac.v1.ClusterRoleBinding"), "roleRef")),
+            text(
+                "Role",
+                Text(
+                    "RoleRef can only reference a ClusterRole in the global namespace. If the RoleRef cannot be resolved, the Authorizer must return an error.",
+                ),
+            ),
             AGE,
             wide("Users", Text("Users in the clusterRoleBinding")),
             wide("Groups", Text("Groups in the clusterRoleBinding")),
