@@ -16,9 +16,9 @@ use std::{
 use tempfile::TempDir;
 
 /// Longest wait for anything that should happen soon.
-pub const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
-pub struct Server {
+pub(crate) struct Server {
     child: Mutex<Child>,
     data: PathBuf,
     kubeconfig: PathBuf,
@@ -31,7 +31,7 @@ pub struct Server {
 
 impl Server {
     /// Starts a server in a directory of its own and waits until it is ready.
-    pub fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut server = Self::start_in(directory.path(), arguments);
         server._directory = Some(directory);
@@ -39,14 +39,14 @@ impl Server {
     }
 
     /// Starts a server on a data directory and waits until it is ready.
-    pub fn start_in(data: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start_in(data: &Path, arguments: &[&str]) -> Self {
         let server = Self::launch(data, arguments);
         server.wait_ready();
         server
     }
 
     /// Starts a server and waits until it listens.
-    pub fn launch(data: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn launch(data: &Path, arguments: &[&str]) -> Self {
         let mut child = command(data, arguments).stderr(Stdio::piped()).spawn().unwrap();
         let (listening, told) = mpsc::channel();
         let log = Arc::new(Mutex::new(String::new()));
@@ -81,7 +81,7 @@ impl Server {
     }
 
     /// A server that several tests share; it ends with the last of them.
-    pub fn shared() -> Arc<Self> {
+    pub(crate) fn shared() -> Arc<Self> {
         static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         shared.upgrade().unwrap_or_else(|| {
@@ -99,20 +99,20 @@ impl Server {
         }
     }
 
-    pub fn data(&self) -> &Path {
+    pub(crate) fn data(&self) -> &Path {
         &self.data
     }
 
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
     /// Waits until the log says something.
-    pub fn wait_log(&self, text: &str) {
+    pub(crate) fn wait_log(&self, text: &str) {
         let deadline = Instant::now() + SOON;
         while !self.log().contains(text) {
             assert!(Instant::now() < deadline, "{text:?} is not in the log:\n{}", self.log());
@@ -121,13 +121,13 @@ impl Server {
     }
 
     /// Sends a signal by name, `TERM`.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.lock().unwrap().id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
     /// Waits for the server to end.
-    pub fn wait(&self) -> ExitStatus {
+    pub(crate) fn wait(&self) -> ExitStatus {
         let deadline = Instant::now() + SOON;
         loop {
             if let Some(status) = self.child.lock().unwrap().try_wait().unwrap() {
@@ -139,12 +139,12 @@ impl Server {
     }
 
     /// Runs kubectl against the server.
-    pub fn kubectl(&self, arguments: &[&str]) -> std::process::Output {
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> std::process::Output {
         self.kubectl_command(arguments).output().expect("kubectl is needed for these tests; install it")
     }
 
     /// A kubectl command line against the server.
-    pub fn kubectl_command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn kubectl_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("kubectl");
         command
             .arg("--kubeconfig")
@@ -156,21 +156,21 @@ impl Server {
     }
 
     /// A kube-rs client of the administrator.
-    pub async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         Client::try_from(self.config().await).unwrap()
     }
 
-    pub async fn config(&self) -> Config {
+    pub(crate) async fn config(&self) -> Config {
         let kubeconfig = Kubeconfig::read_from(&self.kubeconfig).unwrap();
         Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap()
     }
 
     /// Sends one request as the administrator; code, body, and the headers.
-    pub async fn send(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Answer {
+    pub(crate) async fn send(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Answer {
         self.send_as(method, path, "application/json", body).await
     }
 
-    pub async fn send_as(
+    pub(crate) async fn send_as(
         &self,
         method: &str,
         path: &str,
@@ -200,32 +200,35 @@ impl Drop for Server {
 }
 
 #[derive(Debug)]
-pub struct Answer {
-    pub code: u16,
-    pub headers: http::HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) code: u16,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
-/// The program on a free port of 127.0.0.1.
-pub fn command(data: &Path, arguments: &[&str]) -> Command {
+/// The program on 127.0.0.1, on a free port unless the arguments name one.
+pub(crate) fn command(data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chainplate"));
-    command.args(["--bind-address=127.0.0.1", "--secure-port=0"]).arg("--data-dir").arg(data);
+    command.arg("--bind-address=127.0.0.1").arg("--data-dir").arg(data);
+    if !arguments.iter().any(|argument| argument.starts_with("--secure-port=")) {
+        command.arg("--secure-port=0");
+    }
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
     command
 }
 
 /// Runs the program where it should refuse to start; what it says.
-pub fn refused(data: &Path, arguments: &[&str]) -> String {
+pub(crate) fn refused(data: &Path, arguments: &[&str]) -> String {
     let output = command(data, arguments).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
@@ -233,7 +236,7 @@ pub fn refused(data: &Path, arguments: &[&str]) -> String {
 }
 
 /// A component of this workspace, built for the tests.
-pub fn component(package: &str) -> PathBuf {
+pub(crate) fn component(package: &str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -253,7 +256,7 @@ pub fn component(package: &str) -> PathBuf {
 }
 
 /// A chain configuration with one more component in front of core.
-pub fn chain_with(directory: &Path, name: &str, wasm: &Path, rest: &str) -> String {
+pub(crate) fn chain_with(directory: &Path, name: &str, wasm: &Path, rest: &str) -> String {
     let own = include_str!("../../host/chainplate/src/chain.yaml");
     let entry = format!("- name: {name}\n  source: {{path: {}}}\n{rest}\n- name: core\n", wasm.display());
     let path = directory.join(format!("{name}.yaml"));

@@ -1,7 +1,8 @@
 //! Watches, watchers and reflectors over built-in and custom types.
 
 use super::{Cluster, map, of, soon};
-use futures_util::{Stream, StreamExt};
+use crate::support::Server;
+use futures_util::{Stream, StreamExt, stream::FuturesUnordered};
 use k8s_openapi::{NamespaceResourceScope, api::core::v1::ConfigMap};
 use kube::{
     Api, CustomResource, CustomResourceExt, Resource, ResourceExt,
@@ -12,7 +13,11 @@ use kube::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, fmt::Debug, pin::pin};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
+    pin::pin,
+};
 
 /// A custom type.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, JsonSchema)]
@@ -171,4 +176,63 @@ async fn a_custom_type_is_pruned_and_read_back() {
     let applied = json!({"apiVersion": "watching.example.com/v1", "kind": "Note", "metadata": {"name": "b"}, "spec": {"text": "applied"}});
     let applied: Note = api.patch("b", &PatchParams::apply("test"), &Patch::Apply(applied)).await.unwrap();
     assert_eq!(of::<Value>(json!(applied.spec)), json!({"text": "applied"}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_misses_nothing_while_many_write() {
+    let cluster = Cluster::new("watching-many").await;
+    let api: Api<ConfigMap> = cluster.api();
+    let version = api.list(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap();
+    let mut events = pin!(api.watch(&WatchParams::default(), &version).await.unwrap());
+    let default = PostParams::default();
+    let writers: FuturesUnordered<_> = (0..16)
+        .map(async |writer| {
+            for index in 0..20 {
+                api.create(&default, &map(&format!("w{writer}-{index}"), "v")).await.unwrap();
+            }
+        })
+        .collect();
+    let writing = writers.collect::<()>();
+    let reading = async {
+        let (mut last, mut seen) = (0, BTreeSet::new());
+        while seen.len() < 16 * 20 {
+            if let WatchEvent::Added(object) = soon(events.next()).await.unwrap().unwrap() {
+                let version: u64 = object.resource_version().unwrap().parse().unwrap();
+                assert!(version > last, "in order");
+                assert!(seen.insert(object.name_any()), "{} came twice", object.name_any());
+                last = version;
+            }
+        }
+    };
+    tokio::join!(writing, reading);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reflector_goes_on_after_a_crash_of_the_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start_in(directory.path(), &[]);
+    let api = Api::<ConfigMap>::default_namespaced(server.client().await);
+    for name in ["a", "b"] {
+        api.create(&PostParams::default(), &map(name, "1")).await.unwrap();
+    }
+    let (reader, writer) = reflector::store::<ConfigMap>();
+    let mut stream =
+        pin!(reflector(writer, watcher(api.clone(), watcher::Config::default())).default_backoff());
+    let mut until = async |names: &[&str]| {
+        while reader.state().iter().map(|map| map.name_any()).collect::<BTreeSet<_>>()
+            != names.iter().map(ToString::to_string).collect()
+        {
+            // It tells of the connection that was lost.
+            let _ = soon(stream.next()).await.unwrap();
+        }
+    };
+    until(&["a", "b"]).await;
+    let port = server.url().rsplit(':').next().unwrap().to_owned();
+    server.signal("KILL");
+    server.wait();
+    let server = Server::start_in(directory.path(), &[&format!("--secure-port={port}")]);
+    let api = Api::<ConfigMap>::default_namespaced(server.client().await);
+    api.delete("a", &DeleteParams::default()).await.unwrap();
+    api.create(&PostParams::default(), &map("c", "1")).await.unwrap();
+    until(&["b", "c"]).await;
 }
