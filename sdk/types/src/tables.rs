@@ -47,7 +47,7 @@ pub(crate) struct ShapeRow {
 const NONE: u16 = u16::MAX;
 
 /// The `id`th text of a pool.
-fn text(all: &'static str, ends: &[u32], id: u16) -> &'static str {
+pub(crate) fn text(all: &'static str, ends: &[u32], id: u16) -> &'static str {
     let id = usize::from(id);
     let start = if id == 0 { 0 } else { ends.get(id - 1).copied().unwrap_or_default() };
     let end = ends.get(id).copied().unwrap_or_default();
@@ -143,6 +143,24 @@ impl TypeRef {
         ROOTS.get(usize::from(row.of)).map(|shape| TypeRef { shape: *shape, field: NONE })
     }
 
+    /// The type of a struct by number, for [`Self::of_type`].
+    #[cfg(feature = "descriptions")]
+    pub(crate) fn type_id(self) -> Option<u16> {
+        self.type_row().map(|_| self.row().of)
+    }
+
+    /// A struct by number.
+    #[cfg(feature = "descriptions")]
+    pub(crate) fn of_type(id: u16) -> Option<TypeRef> {
+        ROOTS.get(usize::from(id)).map(|shape| TypeRef { shape: *shape, field: NONE })
+    }
+
+    /// The package of a struct below `io.k8s.`; empty for other forms.
+    #[cfg(feature = "descriptions")]
+    pub(crate) fn package(self) -> &'static str {
+        self.type_row().map_or("", |row| name(row.package))
+    }
+
     /// The name of a struct without its package: `PodSpec`; empty for other forms.
     pub fn type_name(self) -> &'static str {
         self.type_row().map_or("", |row| name(row.name))
@@ -221,10 +239,22 @@ impl Field {
         }
     }
 
-    /// The tag in protobuf (0: not known) and, where Go embeds the struct that has the field, the tag of the
-    /// message around it (else 0).
+    /// The tag in protobuf (0: it has none) and, where Go embeds the struct that has the field, the way to the message
+    /// around it (else 0): the tag of the outermost message in the low byte, and that of one inside it in the high one.
     pub fn protobuf_tags(self) -> (u16, u16) {
         (self.row().tag, self.row().outer_tag)
+    }
+
+    /// Whether the Go source says how its list is merged (what is not said is atomic).
+    #[cfg(feature = "descriptions")]
+    pub(crate) fn says_list_type(self) -> bool {
+        self.row().flags & 1 << 6 != 0
+    }
+
+    /// The default that the Go source names, in JSON.
+    #[cfg(feature = "descriptions")]
+    pub(crate) fn default_text(self) -> &'static str {
+        name(self.row().default)
     }
 
     /// A number that is unique among all fields, below 2^16.
@@ -295,7 +325,12 @@ impl Shape for TypeRef {
 
     fn default_value(&self) -> Option<Cow<'_, Value>> {
         let default = name(self.field_row()?.default);
-        if default.is_empty() { None } else { serde_json::from_str(default).ok().map(Cow::Owned) }
+        if !default.is_empty() {
+            return serde_json::from_str(default).ok().map(Cow::Owned);
+        }
+        // The OpenAPI document tells the zero value of what is always written.
+        let always = self.field_row()?.flags & 3 == 1;
+        (always && matches!(self.kind(), Kind::Scalar(_))).then(|| Cow::Owned(crate::complete::zero(*self)))
     }
 
     fn patch_strategy(&self) -> PatchStrategy {

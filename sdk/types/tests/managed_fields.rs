@@ -230,3 +230,32 @@ fn applied_lists_are_merged_in_the_order_of_the_configuration() {
     };
     assert_eq!(text, ".spec.ports: duplicate entries for key [port=1,protocol=\"TCP\"]");
 }
+
+#[test]
+fn a_configuration_is_held_against_its_type() {
+    let server = Server::config_map();
+    let refused = |server: &Server, config: Value| match server.apply(None, &config, "m", false) {
+        Err(ApplyError::Invalid(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    let config =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": 5}});
+    assert_eq!(refused(&server, config), ".data.k: expected string, got &value.valueUnstructured{Value:5}");
+    let deployments = Server::new("apps", "v1", "Deployment", "apps/v1");
+    let config = json!({"spec": {"replicas": "3", "template": {"spec": {"containers": {}}}, "nope": 1}});
+    assert_eq!(
+        refused(&deployments, config),
+        "errors:\n  .spec.nope: field not declared in schema\n  .spec.replicas: expected numeric (int or float), got string\n  .spec.template.spec.containers: expected list, got &{{}}"
+    );
+}
+
+#[test]
+fn a_key_that_is_always_written_goes_without_saying() {
+    let server = Server::new("apps", "v1", "Deployment", "apps/v1");
+    let config = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"},
+        "spec": {"template": {"spec": {"containers": [{"image": "i"}]}}}});
+    let object = server.apply(None, &config, "m", false).unwrap();
+    let containers = "/metadata/managedFields/0/fieldsV1/f:spec/f:template/f:spec/f:containers";
+    let keys: Vec<&String> = object.pointer(containers).and_then(Value::as_object).unwrap().keys().collect();
+    assert_eq!(keys, ["k:{\"name\":\"\"}"]);
+}

@@ -6,11 +6,11 @@ use super::{
 };
 use crate::{
     Value,
-    shape::{ListKind, Shape},
+    shape::{Kind, ListKind, Scalar, Shape},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// `live` with what `config` says put into it: objects by member, lists by key or value, the rest replaced.
+/// `live` with what `config`, which was [`check`]ed, says put into it: objects by member, lists by key or value, the rest replaced.
 /// Items keep the order of `config`, with those of `live` alone where they stood.
 ///
 /// # Errors
@@ -24,7 +24,7 @@ pub fn merge<S: Shape>(shape: S, live: &Value, config: &Value) -> Result<Value, 
             for (name, value) in config {
                 let merged = match (shape.field(name), before.and_then(|before| before.get(name))) {
                     (Some(shape), Some(before)) => merge(shape, before, value),
-                    (Some(shape), None) => check(shape, value).map(|()| value.clone()),
+                    (Some(_), None) => Ok(value.clone()),
                     (None, _) => return Err(format!(".{name}: field not declared in schema")),
                 };
                 out.insert(name.clone(), merged.map_err(|error| format!(".{name}{error}"))?);
@@ -37,10 +37,7 @@ pub fn merge<S: Shape>(shape: S, live: &Value, config: &Value) -> Result<Value, 
         }
         // An empty object or list in place of nothing changes nothing.
         (Form::Members | Form::Items(_), Value::Null) if is_filled(live) => Ok(live.clone()),
-        _ => {
-            check(shape, config)?;
-            Ok(config.clone())
-        }
+        _ => Ok(config.clone()),
     }
 }
 
@@ -52,20 +49,119 @@ fn is_filled(value: &Value) -> bool {
     }
 }
 
-/// Whether the items of all lists in a configuration have keys of their own.
+/// Whether a configuration fits its type: the form of each value, and the keys of list items
+/// (structured-merge-diff `typed/validate.go`).
+///
+/// # Errors
+/// All that is wrong, each with its path.
 pub(super) fn check<S: Shape>(shape: S, value: &Value) -> Result<(), String> {
-    match (form(shape, value), value) {
-        (Form::Members, Value::Object(map)) => {
-            for (name, value) in map {
-                let inner =
-                    shape.field(name).ok_or_else(|| format!(".{name}: field not declared in schema"))?;
-                check(inner, value).map_err(|error| format!(".{name}{error}"))?;
-            }
-            Ok(())
-        }
-        (Form::Items(kind), Value::Array(list)) => index(shape, kind, list, false).map(|_| ()),
-        _ => Ok(()),
+    let mut faults = Vec::new();
+    find_faults(shape, value, &mut String::new(), &mut faults);
+    match faults.len() {
+        0 => Ok(()),
+        1 => Err(faults.swap_remove(0)),
+        _ => Err(faults.iter().fold("errors:".to_owned(), |text, fault| format!("{text}\n  {fault}"))),
     }
+}
+
+fn find_faults<S: Shape>(shape: S, value: &Value, path: &mut String, faults: &mut Vec<String>) {
+    let length = path.len();
+    let told = |path: &str, text: String| {
+        if path.is_empty() { text } else { format!("{path}: {text}") }
+    };
+    match (shape.kind(), value) {
+        (_, Value::Null) => {}
+        (Kind::Scalar(scalar), value) => {
+            faults.extend(scalar_fault(scalar, value).map(|text| told(path, text)));
+        }
+        (Kind::Struct { .. } | Kind::Map { .. }, Value::Object(map)) => {
+            for (name, value) in map {
+                path.push('.');
+                path.push_str(name);
+                match shape.field(name) {
+                    Some(inner) => find_faults(inner, value, path, faults),
+                    None => faults.push(told(path, "field not declared in schema".into())),
+                }
+                path.truncate(length);
+            }
+        }
+        (Kind::Struct { .. } | Kind::Map { .. }, other) => {
+            faults.push(told(path, format!("expected map, got &{{{}}}", go(other))));
+        }
+        (Kind::List(kind), Value::Array(list)) => {
+            let mut seen = BTreeSet::new();
+            for (at, value) in list.iter().enumerate() {
+                let key = match kind {
+                    ListKind::Atomic => Ok(format!("i:{at}")),
+                    _ => key_of(shape, kind, at, value),
+                };
+                let key = match key {
+                    Ok(key) => key,
+                    Err(text) => return faults.push(told(path, text)),
+                };
+                let shown = super::display(&[key.as_str()]);
+                if !seen.insert(key) {
+                    faults.push(told(path, format!("duplicate entries for key {shown}")));
+                }
+                if let Some(element) = shape.element() {
+                    path.push_str(&shown);
+                    find_faults(element, value, path, faults);
+                    path.truncate(length);
+                }
+            }
+        }
+        (Kind::List(_), other) => {
+            faults.push(told(path, format!("expected list, got &{{{}}}", go(other))));
+        }
+        (Kind::Any { .. }, _) => {}
+    }
+}
+
+fn scalar_fault(scalar: Scalar, value: &Value) -> Option<String> {
+    match scalar {
+        Scalar::String | Scalar::Bytes if !value.is_string() => {
+            Some(format!("expected string, got &value.valueUnstructured{{Value:{}}}", go(value)))
+        }
+        Scalar::Int32 | Scalar::Int64 | Scalar::Float if !value.is_number() => {
+            let kind = match value {
+                Value::String(_) => "string",
+                Value::Bool(_) => "bool",
+                Value::Array(_) => "[]interface {}",
+                _ => "map[string]interface {}",
+            };
+            Some(format!("expected numeric (int or float), got {kind}"))
+        }
+        Scalar::Bool if !value.is_boolean() => Some(format!("expected boolean, got &{{{}}}", go(value))),
+        _ if value.is_object() || value.is_array() => {
+            Some(format!("expected any scalar, got &{{{}}}", go(value)))
+        }
+        _ => None,
+    }
+}
+
+/// A value as Go prints it, near enough: scalars are told as they are.
+fn go(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The element of an item among the others.
+fn key_of<S: Shape>(shape: S, kind: ListKind, at: usize, value: &Value) -> Result<String, String> {
+    item(shape, kind, value).ok_or_else(|| match kind {
+        ListKind::Map => {
+            let names: Vec<String> = (0..shape.list_key_count())
+                .filter_map(|index| shape.list_key(index).map(|name| format!("{name:?}")))
+                .collect();
+            format!(
+                "element {at}: associative list with keys has an element that omits all key fields [{}] \
+                 (and doesn't have default values for any key fields)",
+                names.join(" ")
+            )
+        }
+        _ => format!("element {at}: associative list without keys has an element that is no scalar"),
+    })
 }
 
 /// The elements of a list in its order, and the item of each; `None` for one that several items have.
@@ -75,19 +171,7 @@ fn index<S: Shape>(shape: S, kind: ListKind, list: &[Value], duplicates: bool) -
     let mut order = Vec::with_capacity(list.len());
     let mut items: BTreeMap<String, Option<&Value>> = BTreeMap::new();
     for (at, value) in list.iter().enumerate() {
-        let key = item(shape, kind, value).ok_or_else(|| match kind {
-            ListKind::Map => {
-                let names: Vec<String> = (0..shape.list_key_count())
-                    .filter_map(|index| shape.list_key(index).map(|name| format!("{name:?}")))
-                    .collect();
-                format!(
-                    ": element {at}: associative list with keys has an element that omits all key fields \
-                     [{}] (and doesn't have default values for any key fields)",
-                    names.join(" ")
-                )
-            }
-            _ => format!(": element {at}: associative list without keys has an element that is no scalar"),
-        })?;
+        let key = key_of(shape, kind, at, value).map_err(|text| format!(": {text}"))?;
         if items.contains_key(&key) {
             if !duplicates {
                 let shown = super::display(&[key.as_str()]);
@@ -96,10 +180,6 @@ fn index<S: Shape>(shape: S, kind: ListKind, list: &[Value], duplicates: bool) -
             items.insert(key.clone(), None);
         } else {
             items.insert(key.clone(), Some(value));
-            if let (Some(element), false) = (shape.element(), duplicates) {
-                let shown = || super::display(&[key.as_str()]);
-                check(element, value).map_err(|error| format!("{}{error}", shown()))?;
-            }
         }
         order.push(key);
     }
