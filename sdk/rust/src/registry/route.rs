@@ -14,6 +14,10 @@ pub(super) fn handle(exchange: &Exchange<'_>) -> Result<Outcome, Status> {
     if !exchange.subresource.is_empty() {
         return subresource(exchange);
     }
+    if info.verb == Verb::Watch && !matches!(info.method.as_str(), "get" | "head") {
+        // Below `/api/v1/watch/` anything is a watch by name, and only GET is one.
+        return Err(Status::method_not_allowed());
+    }
     let named = !exchange.name.is_empty();
     if descriptor.namespaced && info.namespace.is_empty() && !matches!(info.verb, Verb::List | Verb::Watch) {
         return Err(if named { Status::unknown_resource() } else { Status::method_not_allowed() });

@@ -218,6 +218,8 @@ fn paths_and_verbs_that_do_not_exist_are_told_apart() {
     let cluster = |method: &str, path: &str| typed.send_to(method, path, "", "application/json", b"{}", "").0;
     assert_eq!(cluster("POST", "/apis/example.com/v1/widgets"), 405);
     assert_eq!(cluster("GET", "/apis/example.com/v1/widgets/a"), 404);
+    assert_eq!(cluster("POST", "/apis/example.com/v1/watch/namespaces/n/widgets"), 405);
+    assert_eq!(cluster("DELETE", "/apis/example.com/v1/watch/namespaces/n/widgets/a"), 405);
     let custom = Fixture::custom();
     let answer = custom.send("PUT", "", "application/json", b"{}");
     assert_eq!((answer.0, message(&answer)), (400, "name must be provided"));
