@@ -4,7 +4,10 @@ use crate::defaults;
 use chainplate_sdk::{
     Outcome, Request, Response,
     apimachinery::{Status, Value, decode, object},
+    registry::Malformed,
 };
+
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 /// Reads the body as a document of a kind, checked against its type.
 ///
@@ -17,21 +20,42 @@ pub(crate) fn read(request: &Request<'_>, group: &str, version: &str, kind: &str
     let parsed = match media_type.as_str() {
         "" | "application/json" => decode::json(&body),
         "application/yaml" => decode::yaml(&body),
+        PROTOBUF => {
+            let api_version = crate::resources::api_version(group, version);
+            let document =
+                protobuf(&body, (&api_version, kind)).map_err(|why| Status::bad_request(why.message))?;
+            return typed(document, group, version, kind);
+        }
         _ => {
-            return Err(Status::unsupported_media_type(&[
-                "application/json",
-                "application/yaml",
-                "application/vnd.kubernetes.protobuf",
-            ]));
+            return Err(Status::unsupported_media_type(&["application/json", "application/yaml", PROTOBUF]));
         }
     };
     let as_what = "couldn't get version/kind; json parse error: ";
-    let mut document = parsed.map_err(|why| Status::bad_request(format!("{as_what}{why}")))?.value;
+    let document = parsed.map_err(|why| Status::bad_request(format!("{as_what}{why}")))?.value;
+    typed(document, group, version, kind)
+}
+
+/// Turns a document in protobuf into its JSON form; `default` is the apiVersion and kind of one that does not say them.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn protobuf(body: &[u8], default: (&str, &str)) -> Result<Value, Malformed> {
+    chainplate_types::protobuf::decode(body, default).map_err(|why| Malformed {
+        api_version: why.api_version,
+        kind: why.kind,
+        message: why.message,
+    })
+}
+
+/// Checks that a document is of a kind, and gives it that form.
+fn typed(mut document: Value, group: &str, version: &str, kind: &str) -> Result<Value, Status> {
     if document.is_null() {
         document = serde_json::json!({});
     }
     let Some(members) = document.as_object_mut() else {
-        return Err(Status::bad_request(format!("{as_what}the body is not an object")));
+        return Err(Status::bad_request(
+            "couldn't get version/kind; json parse error: the body is not an object",
+        ));
     };
     let api_version = crate::resources::api_version(group, version);
     for (name, want) in [("apiVersion", api_version.as_str()), ("kind", kind)] {

@@ -144,6 +144,19 @@ struct Fact {
     presence: Option<u8>,
     go: String,
     markers: Vec<String>,
+    /// The number in protobuf and the way to it, which count where k8s-pb does not know the field.
+    tags: Option<(u16, u16)>,
+}
+
+/// `6`, or `2.1.1`: the numbers of embedded messages, and that of the field.
+fn tags(text: &str) -> Option<(u16, u16)> {
+    let numbers: Vec<u16> = text.split('.').map(|number| number.parse().ok()).collect::<Option<_>>()?;
+    match *numbers.as_slice() {
+        [tag] => Some((tag, 0)),
+        [outer, tag] => Some((tag, outer)),
+        [outer, inner, tag] => Some((tag, outer | inner << 8)),
+        _ => None,
+    }
 }
 
 fn facts(text: &str) -> Result<HashMap<(String, String), Fact>, String> {
@@ -162,6 +175,9 @@ fn facts(text: &str) -> Result<HashMap<(String, String), Fact>, String> {
                     "N" => fact.presence = Some(2),
                     "P" => fact.presence = Some(3),
                     "T" => value.clone_into(&mut fact.go),
+                    "W" => {
+                        fact.tags = Some(tags(value).ok_or_else(|| format!("facts.txt: {word} in {line}"))?);
+                    }
                     "M" => fact.markers.extend(value.split('+').map(str::to_owned)),
                     _ => return Err(format!("facts.txt: {word} in {line}")),
                 }
@@ -244,9 +260,10 @@ fn special(name: &str) -> Option<(u8, &'static str)> {
         "Quantity" => (code::QUANTITY, "resource.Quantity"),
         "IntOrString" => (code::INT_OR_STRING, "intstr.IntOrString"),
         "RawExtension" => (code::ANY, "runtime.RawExtension"),
-        "JSON" | "JSONSchemaPropsOrArray" | "JSONSchemaPropsOrBool" | "JSONSchemaPropsOrStringArray" => {
-            (code::ANY, "v1.JSON")
-        }
+        "JSON" => (code::ANY, "v1.JSON"),
+        "JSONSchemaPropsOrArray" => (code::ANY, "v1.JSONSchemaPropsOrArray"),
+        "JSONSchemaPropsOrBool" => (code::ANY, "v1.JSONSchemaPropsOrBool"),
+        "JSONSchemaPropsOrStringArray" => (code::ANY, "v1.JSONSchemaPropsOrStringArray"),
         _ => return None,
     })
 }
@@ -279,6 +296,9 @@ impl Builder<'_> {
             }
             let fact = self.facts.get(&(name.to_owned(), field.clone())).cloned().unwrap_or_default();
             markers.extend(fact.markers);
+            if let (0, Some(found)) = (tag, fact.tags) {
+                (tag, outer_tag) = found;
+            }
             let required = definition.required.contains(field);
             let shape = self.schema(schema, &markers, &fact.go);
             let presence = fact.presence.unwrap_or_else(|| self.presence(shape, required));
@@ -449,6 +469,10 @@ fn find<'a>(
 ) -> Option<(u16, &'a crate::protobuf::Field)> {
     if let Some(field) = message.fields.iter().find(|field| field.name == name) {
         return Some((0, field));
+    }
+    // A type that no message has: a field that looks embedded (`roleRef RoleRef`) is not where it is.
+    if matches!(name, "kind" | "apiversion") {
+        return None;
     }
     message.fields.iter().find_map(|outer| {
         // Go embeds a struct under its own name: `volumeSource VolumeSource`; Probe's is called handler.

@@ -7,6 +7,7 @@
 
 mod complete;
 mod decode;
+pub mod protobuf;
 mod tables;
 mod time;
 

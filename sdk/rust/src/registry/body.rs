@@ -1,7 +1,7 @@
 //! From a request's body to an object: media type, syntax, type, unknown and duplicate fields, and how each of them is
 //! told (`endpoints/handlers/{create,update,rest}.go`).
 
-use super::{Decoding, Descriptor, Strategy};
+use super::{Decoding, Descriptor, Malformed, Strategy};
 use crate::Request;
 use chainplate_apimachinery::{
     Status, Value,
@@ -20,6 +20,41 @@ const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 pub(super) enum Format {
     Json,
     Yaml,
+    Protobuf,
+}
+
+/// Why a body cannot be read.
+pub(super) struct Unreadable {
+    /// The type that the document says it is of, as far as that was read.
+    told: Told,
+    text: String,
+}
+
+impl Unreadable {
+    fn untyped(text: String) -> Self {
+        Self { told: Told::default(), text }
+    }
+
+    /// What is wrong, without saying with what.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The answer to a request that should have brought a `kind` (`transformDecodeError` of
+    /// `endpoints/handlers/rest.go`).
+    pub(super) fn status(&self, kind: &str, body: &[u8]) -> Status {
+        let Self { told, text } = self;
+        if told.kind.is_empty() {
+            let summary = decode::summarize(body);
+            return Status::bad_request(format!(
+                "the object provided is unrecognized (must be of type {kind}): {text} ({summary})"
+            ));
+        }
+        let (told_kind, version) = (&told.kind, told.version_or(""));
+        Status::bad_request(format!(
+            "{told_kind} in version {version:?} cannot be handled as a {kind}: {text}"
+        ))
+    }
 }
 
 /// The media type of a request without its parameters; nothing if none is given.
@@ -30,7 +65,8 @@ pub(super) fn media_type(request: &Request<'_>) -> String {
 }
 
 impl Format {
-    /// The format of an object in a request: JSON unless it says otherwise.
+    /// The format of an object in a request: JSON unless it says otherwise. Without `protobuf_known` that is neither
+    /// taken nor named.
     ///
     /// # Errors
     /// 415 for any other media type.
@@ -38,16 +74,33 @@ impl Format {
         match media_type(request).to_ascii_lowercase().as_str() {
             "" | JSON => Ok(Self::Json),
             YAML => Ok(Self::Yaml),
+            PROTOBUF if protobuf_known => Ok(Self::Protobuf),
             _ if protobuf_known => Err(Status::unsupported_media_type(&[JSON, YAML, PROTOBUF])),
             _ => Err(Status::unsupported_media_type(&[JSON, YAML])),
         }
     }
 
-    pub(super) fn parse(self, body: &[u8]) -> Result<Document, String> {
+    /// Reads a body. `default` is the apiVersion and kind of what does not say them in protobuf.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn parse(
+        self,
+        strategy: &dyn Strategy,
+        default: (&str, &str),
+        body: &[u8],
+    ) -> Result<Document, Unreadable> {
         match self {
-            Self::Json => decode::json(body)
-                .map_err(|text| format!("couldn't get version/kind; json parse error: {text}")),
-            Self::Yaml => decode::yaml(body),
+            Self::Json => decode::json(body).map_err(|text| {
+                Unreadable::untyped(format!("couldn't get version/kind; json parse error: {text}"))
+            }),
+            Self::Yaml => decode::yaml(body).map_err(Unreadable::untyped),
+            Self::Protobuf => match strategy.decode_protobuf(body, default) {
+                Ok(value) => Ok(Document { value, has_duplicates: false, yaml_errors: Vec::new() }),
+                Err(Malformed { api_version, kind, message }) => {
+                    Err(Unreadable { told: Told { api_version, kind }, text: message })
+                }
+            },
         }
     }
 }
@@ -85,13 +138,9 @@ pub(super) fn object(
     validation: FieldValidation,
 ) -> Result<Value, Status> {
     let descriptor = strategy.descriptor();
-    let mut document = format.parse(body).map_err(|text| {
-        let kind = &descriptor.kind;
-        let summary = decode::summarize(body);
-        Status::bad_request(format!(
-            "the object provided is unrecognized (must be of type {kind}): {text} ({summary})"
-        ))
-    })?;
+    let default = (&*descriptor.api_version(), &*descriptor.kind);
+    let mut document =
+        format.parse(strategy, default, body).map_err(|why| why.status(&descriptor.kind, body))?;
     let told = Told::of(&document.value);
     check_type(descriptor, &mut document.value, &told, body)?;
     let strict = validation != FieldValidation::Ignore;
@@ -141,7 +190,7 @@ fn dropped(
             errors.extend(unknown_fields(&unknown));
         }
         // YAML is turned into JSON with its keys in order.
-        (_, Format::Yaml) => errors.extend(unknown_fields(&unknown)),
+        (_, Format::Yaml | Format::Protobuf) => errors.extend(unknown_fields(&unknown)),
     }
     Dropped(errors)
 }

@@ -64,7 +64,10 @@ fn options(exchange: &Exchange<'_>) -> Result<DeleteOptions, Status> {
     let options = if body.is_empty() {
         DeleteOptions::from_query(exchange.request.query())?
     } else {
-        let document = Format::of(exchange.request, true)?.parse(&body).map_err(Status::bad_request)?;
+        let default = ("v1", "DeleteOptions");
+        let document = Format::of(exchange.request, true)?
+            .parse(exchange.strategy, default, &body)
+            .map_err(|why| Status::bad_request(why.text()))?;
         DeleteOptions::from_value(&document.value)?
     };
     options.validate().map(|()| options)

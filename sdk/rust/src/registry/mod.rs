@@ -24,7 +24,7 @@ pub use descriptor::{
     ALL_VERBS, Decoding, DefaultPropagation, Descriptor, Generation, NameRule, Subresource, SubresourceForm,
     Text,
 };
-pub use strategy::{Context, Manager, Strategy};
+pub use strategy::{Context, Malformed, Manager, Strategy};
 
 use crate::{Collection, Outcome, Request};
 use chainplate_apimachinery::{

@@ -35,6 +35,17 @@ pub struct Manager<'a> {
     pub time: &'a str,
 }
 
+/// Why a body is no document in protobuf.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed {
+    /// The apiVersion that the document says; empty where it was not read so far.
+    pub api_version: String,
+    /// Its kind, likewise.
+    pub kind: String,
+    /// What is wrong.
+    pub message: String,
+}
+
 /// How a type differs from every other: upstream's `RESTCreateStrategy`, `RESTUpdateStrategy`,
 /// `RESTDeleteStrategy`, decoder and field manager in one trait.
 ///
@@ -64,6 +75,18 @@ pub trait Strategy {
     /// The decoder's text, `json: cannot unmarshal string into Go struct field …`; the registry wraps it in the 400
     /// that the request's verb calls for.
     fn decode(&self, document: &mut Value, strict: Option<&mut Vec<String>>) -> Result<(), String>;
+
+    /// Turns a document in protobuf (`application/vnd.kubernetes.protobuf`) into its JSON form, with kind and apiVersion:
+    /// objects of a type with [`Decoding::Typed`](super::Decoding::Typed), which go through
+    /// [`decode`](Strategy::decode) like those that came as JSON, documents of its views, and `DeleteOptions`.
+    /// `default` is the apiVersion and kind of a document that does not say them. The default reads nothing.
+    ///
+    /// # Errors
+    /// What is wrong with the body; the client is told in a 400.
+    fn decode_protobuf(&self, _body: &[u8], _default: (&str, &str)) -> Result<Value, Malformed> {
+        let message = "protobuf is not understood here: send JSON".to_owned();
+        Err(Malformed { api_version: String::new(), kind: String::new(), message })
+    }
 
     /// Fills what the type fills. Runs on everything that came in and, in [`from_storage`](Strategy::from_storage)
     /// where the type wants it, on what was stored.

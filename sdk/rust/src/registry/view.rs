@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{Outcome, Response, StoredObject};
 use chainplate_apimachinery::{
-    Map, Status, Value, decode, meta, object,
+    Map, Status, Value, meta, object,
     options::{Write, WriteOptions},
     request::Verb,
 };
@@ -75,13 +75,9 @@ impl View<'_> {
         let body = exchange.request.body()?;
         let options = WriteOptions::parse(exchange.request.query(), Write::Update)?;
         let format = Format::of(exchange.request, true)?;
-        let document = format.parse(&body).map_err(|text| {
-            let summary = decode::summarize(&body);
-            Status::bad_request(format!(
-                "the object provided is unrecognized (must be of type {}): {text} ({summary})",
-                self.kind
-            ))
-        })?;
+        let default = (self.api_version, self.kind);
+        let document =
+            format.parse(exchange.strategy, default, &body).map_err(|why| why.status(self.kind, &body))?;
         let mut view = document.value;
         self.check_type(&view)?;
         meta::decode(&mut view, None).map_err(Status::bad_request)?;
