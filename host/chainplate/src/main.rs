@@ -4,12 +4,13 @@ use anyhow::Context;
 use chainplate::Server;
 use chainplate_apiserver::{ShutdownTrigger, options::Options, version::GIT_VERSION};
 use clap::Parser;
-use std::process::ExitCode;
+use std::{io::IsTerminal, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
 /// A Kubernetes API server whose server chain is made of WebAssembly components
 #[derive(Debug, Parser)]
-#[command(name = "chainplate", version = GIT_VERSION, about, long_about = None)]
+// The last of a repeated flag counts, as upstream.
+#[command(name = "chainplate", version = GIT_VERSION, about, long_about = None, args_override_self = true)]
 struct Command {
     #[command(flatten)]
     options: Options,
@@ -62,5 +63,6 @@ fn start_logging(verbosity: u8) {
         _ => "trace",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
 }
