@@ -164,9 +164,14 @@ fn bound_fits(
 
 fn multiple(number: Number, factor: f64, fits: bool, path: &dyn Fn() -> String, faults: &mut Vec<Fault>) {
     let (good, shown) = match number {
-        Number::Int(whole) if fits && factor.trunc() != 0.0 => {
+        Number::Int(whole) if fits => {
+            // As upstream converts: of a factor below one nothing is left, which is then told.
             let factor = factor as i64;
-            (whole.checked_rem(factor).unwrap_or(0) == 0, factor.to_string())
+            if factor <= 0 {
+                let text = format!("factor MultipleOf declared for {} must be positive: {factor}", path());
+                return faults.push(Fault::Own(factor.into(), text));
+            }
+            (whole % factor == 0, factor.to_string())
         }
         _ => {
             let data = number.as_f64();

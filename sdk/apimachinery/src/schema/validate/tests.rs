@@ -67,7 +67,8 @@ fn types_are_told_by_name() {
 
 #[test]
 fn ranges_lengths_and_patterns() {
-    let schema = json!({"i": {"type": "integer", "minimum": 1, "maximum": 10, "multipleOf": 2}, "x": {"type": "number", "exclusiveMinimum": true, "minimum": 0, "maximum": 1.5},
+    let schema = json!({"i": {"type": "integer", "minimum": 1, "maximum": 10, "multipleOf": 2},
+        "half": {"type": "number", "multipleOf": 0.5}, "x": {"type": "number", "exclusiveMinimum": true, "minimum": 0, "maximum": 1.5},
         "s": {"type": "string", "minLength": 2, "maxLength": 4, "pattern": "^[a-z]+$"}, "l": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 2},
         "m": {"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 1, "maxProperties": 2}, "small": {"type": "integer", "format": "int32"}});
     for (value, wanted) in [
@@ -80,6 +81,11 @@ fn ranges_lengths_and_patterns() {
             vec!["spec.i: Invalid value: 12: spec.i in body should be less than or equal to 10"],
         ),
         (json!({"i": 3}), vec!["spec.i: Invalid value: 3: spec.i in body should be a multiple of 2"]),
+        (json!({"half": 1.5}), vec![]),
+        (
+            json!({"half": 1}),
+            vec!["spec.half: Invalid value: 0: factor MultipleOf declared for spec.half must be positive: 0"],
+        ),
         (json!({"x": 0}), vec!["spec.x: Invalid value: 0: spec.x in body should be greater than 0"]),
         (
             json!({"x": 1.75}),
