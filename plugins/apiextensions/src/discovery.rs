@@ -85,6 +85,10 @@ fn resource(group: &str, version: &str, crd: &Value, serving: &Value) -> Value {
     resource
 }
 
+/// The version that upstream still keeps definitions in; clients compare the hash of it. Here they are kept in the version
+/// they are served in, which has the same fields.
+const STORED_VERSION: &str = "v1beta1";
+
 /// `storageVersionHash`: the first eight bytes of the digest of `group/version/kind`.
 fn hash(group: &str, version: &str, kind: &str) -> String {
     let digest = Sha256::digest(format!("{group}/{version}/{kind}"));
@@ -102,7 +106,7 @@ pub(crate) fn own() -> Value {
         "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
         "shortNames": ["crd", "crds"],
         "categories": ["api-extensions"],
-        "storageVersionHash": hash(crate::definition::GROUP, crate::definition::VERSION, crate::definition::KIND),
+        "storageVersionHash": hash(crate::definition::GROUP, STORED_VERSION, crate::definition::KIND),
         "subresources": [{"subresource": "status", "responseKind": kind, "verbs": ["get", "patch", "update"]}],
     }]})
 }
@@ -125,6 +129,6 @@ mod tests {
         assert_eq!(resource["subresources"][1]["responseKind"]["group"], "autoscaling");
         assert_eq!(resource["shortNames"], json!(["wd"]));
         assert!(serving(std::slice::from_ref(&crd), "v2").next().is_none());
-        assert_eq!(own()["resources"][0]["storageVersionHash"], "M5uH+AlWATY=");
+        assert_eq!(own()["resources"][0]["storageVersionHash"], "jfWCUB31mvA=");
     }
 }

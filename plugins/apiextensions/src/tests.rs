@@ -111,13 +111,18 @@ fn status_is_written_through_its_subresource_alone() {
     object["status"] = json!({"phase": "Done"});
     assert!(post(&server, WIDGETS, object).1.get("status").is_none());
     let path = format!("{WIDGETS}/a");
-    let (code, object) =
-        patch(&server, &format!("{path}/status"), json!({"status": {"phase": "New"}, "spec": {"size": 5}}));
+    let (code, object) = patch(
+        &server,
+        &format!("{path}/status"),
+        json!({"status": {"phase": "New"}, "spec": {"size": 5}, "metadata": {"labels": {"l": "v"}}}),
+    );
     assert_eq!(
         (code, &object["status"]["phase"], &object["spec"]["size"]),
         (200, &json!("New"), &json!(1)),
         "{object}"
     );
+    assert_eq!(object["metadata"].get("labels"), None, "nor is metadata");
+    assert_eq!(object["metadata"]["managedFields"].as_array().map(Vec::len), Some(2));
     let (_, object) = patch(&server, &path, json!({"status": {"phase": "Done"}, "spec": {"size": 2}}));
     assert_eq!((&object["status"]["phase"], &object["metadata"]["generation"]), (&json!("New"), &json!(2)));
     let (code, status) = patch(&server, &format!("{path}/status"), json!({"status": {"phase": "Odd"}}));

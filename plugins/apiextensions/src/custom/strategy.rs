@@ -10,7 +10,7 @@ use chainplate_sdk::{
         Status, Value, field, managed_fields, names, object,
         schema::{Resource, Schema, defaulting, embedded, list_type, prune, validate},
     },
-    registry::{Context, Descriptor, Manager, Strategy},
+    registry::{Context, Descriptor, Malformed, Manager, Strategy},
 };
 use serde_json::json;
 
@@ -77,6 +77,10 @@ impl Strategy for Objects<'_> {
         embedded::coerce(schema, document, strict)
     }
 
+    fn decode_protobuf(&self, body: &[u8], default: (&str, &str)) -> Result<Value, Malformed> {
+        chainplate_types::protobuf::decode(body, default)
+    }
+
     fn default(&self, object: &mut Value) {
         defaulting::default(&self.version.schema, object);
     }
@@ -90,6 +94,19 @@ impl Strategy for Objects<'_> {
             root.insert("kind".into(), descriptor.kind.clone().into());
         }
         Ok(())
+    }
+
+    fn prepare_for_update(&self, context: &Context<'_>, object: &mut Value, old: &Value) {
+        if context.subresource != "status" {
+            return;
+        }
+        // Only the status and who owns its fields are taken (`statusStrategy.PrepareForUpdate`).
+        let fields = object::metadata_mut(object).and_then(|metadata| metadata.remove("managedFields"));
+        if let (Some(metadata), Some(was)) = (object::metadata_mut(object), object::metadata(old)) {
+            metadata.clone_from(was);
+            metadata.remove("managedFields");
+            metadata.extend(fields.map(|fields| ("managedFields".to_owned(), fields)));
+        }
     }
 
     fn validate(&self, _context: &Context<'_>, object: &Value) -> Vec<field::Error> {
