@@ -53,7 +53,7 @@ pub(crate) fn descriptions(tables: &Tables) -> String {
 }
 
 /// All texts in one, with the offset where each ends.
-fn texts(out: &mut String, name: &str, texts: &mut dyn Iterator<Item = &str>) {
+pub(crate) fn texts(out: &mut String, name: &str, texts: &mut dyn Iterator<Item = &str>) {
     let mut all = String::new();
     let mut ends = Vec::new();
     for text in texts {
@@ -64,7 +64,7 @@ fn texts(out: &mut String, name: &str, texts: &mut dyn Iterator<Item = &str>) {
     list(out, &format!("{name}_ENDS"), "u32", ends.into_iter());
 }
 
-fn list(out: &mut String, name: &str, kind: &str, rows: impl ExactSizeIterator<Item = String>) {
+pub(crate) fn list(out: &mut String, name: &str, kind: &str, rows: impl ExactSizeIterator<Item = String>) {
     let _ = write!(out, "pub(crate) static {name}: [{kind}; {}] = [", rows.len());
     for row in rows {
         out.push_str(&row);

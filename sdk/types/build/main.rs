@@ -1,6 +1,7 @@
 //! Makes the tables of the built-in types from the sources of k8s-openapi (schemas) and k8s-pb (list types,
 //! patch strategies, protobuf tags), and from `facts.txt` (what only Go's structs tell).
 
+mod documents;
 mod emit;
 mod locate;
 mod openapi;
@@ -27,9 +28,11 @@ fn run() -> Result<(), String> {
     let facts = fs::read_to_string("facts.txt").map_err(|error| format!("facts.txt: {error}"))?;
     let tables = tables::build(&schemas, &messages, &facts)?;
     let out = PathBuf::from(env::var("OUT_DIR").map_err(|error| format!("OUT_DIR: {error}"))?);
-    for (name, text) in
-        [("tables.rs", emit::tables(&tables)), ("descriptions.rs", emit::descriptions(&tables))]
-    {
+    for (name, text) in [
+        ("tables.rs", emit::tables(&tables)),
+        ("descriptions.rs", emit::descriptions(&tables)),
+        ("documents.rs", documents::tables(&tables, &schemas, &messages)),
+    ] {
         let path = out.join(name);
         fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     }

@@ -65,6 +65,8 @@ pub(crate) mod flag {
     pub(crate) const MERGE: u8 = 1 << 3;
     pub(crate) const REPLACE: u8 = 1 << 4;
     pub(crate) const RETAIN_KEYS: u8 = 1 << 5;
+    /// A list whose type is said, not only assumed.
+    pub(crate) const LIST_TYPE: u8 = 1 << 6;
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -214,7 +216,7 @@ pub(crate) fn build(
     Ok(tables)
 }
 
-fn package(name: &str) -> (&str, &str) {
+pub(crate) fn package(name: &str) -> (&str, &str) {
     name.strip_prefix("io.k8s.").unwrap_or(name).rsplit_once('.').unwrap_or(("", name))
 }
 
@@ -316,6 +318,9 @@ impl Builder<'_> {
                     "retainKeys" => flag::RETAIN_KEYS,
                     _ => 0,
                 };
+            }
+            if !marker("listType=").is_empty() {
+                flags |= flag::LIST_TYPE;
             }
             let default = marker("default=");
             let default = if default.starts_with("ref(") { String::new() } else { default };

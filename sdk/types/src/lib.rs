@@ -7,6 +7,8 @@
 
 mod complete;
 mod decode;
+#[cfg(feature = "descriptions")]
+pub mod openapi;
 pub mod protobuf;
 mod tables;
 mod time;
