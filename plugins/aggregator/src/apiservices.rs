@@ -10,7 +10,7 @@ use chainplate_apimachinery::{
 };
 use chainplate_sdk::{
     Collection, Column, GroupVersion,
-    registry::{Context, Descriptor, Manager, Strategy, Subresource},
+    registry::{Context, Descriptor, Malformed, Manager, Strategy, Subresource},
 };
 use chainplate_types::TypeRef;
 use serde_json::json;
@@ -132,6 +132,10 @@ impl Strategy for ApiServices {
             strict.extend(decoded.strict);
         }
         Ok(())
+    }
+
+    fn decode_protobuf(&self, body: &[u8], default: (&str, &str)) -> Result<Value, Malformed> {
+        chainplate_types::protobuf::decode(body, default)
     }
 
     fn default(&self, object: &mut Value) {
@@ -299,6 +303,13 @@ pub(crate) fn register(
     }
 }
 
+/// How long the APIService of a group-version is looked after: that of a custom resource always, of others from the start
+/// (`pkg/controlplane/controller/crdregistration`, `kube-aggregator/pkg/controllers/autoregister`).
+fn managed(item: &GroupVersion) -> &'static str {
+    let is_custom = item.publisher.starts_with("apiextensions") && item.group != "apiextensions.k8s.io";
+    if is_custom { "true" } else { "onstart" }
+}
+
 fn local(strategy: &ApiServices, item: &GroupVersion, name: &str) -> Value {
     let now = time::format(time::now());
     let mut spec = json!({
@@ -312,7 +323,7 @@ fn local(strategy: &ApiServices, item: &GroupVersion, name: &str) -> Value {
     let mut object = json!({
         "kind": KIND,
         "apiVersion": "apiregistration.k8s.io/v1",
-        "metadata": { "name": name, "labels": { AUTOMANAGED: "onstart" } },
+        "metadata": { "name": name, "labels": { AUTOMANAGED: managed(item) } },
         "spec": spec,
         "status": { "conditions": [available(&now)] },
     });
@@ -369,6 +380,12 @@ mod tests {
             version_priority: 100,
             ..GroupVersion::default()
         };
+        assert_eq!(managed(&item("")), "onstart");
+        let by = |group| GroupVersion { publisher: "apiextensions".into(), ..item(group) };
+        assert_eq!(
+            (managed(&by("a.example.com")), managed(&by("apiextensions.k8s.io"))),
+            ("true", "onstart")
+        );
         register(&strategy, &collection, &[item(""), item("a.example.com")]).unwrap();
         assert!(collection.get(None, "v1.").is_some());
         let created = collection.get(None, "v1.a.example.com").unwrap().revision();

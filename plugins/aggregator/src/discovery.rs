@@ -59,12 +59,22 @@ impl Discovery {
     ) -> Result<Outcome, Status> {
         let group = groups.iter().find(|group| group.name == name);
         match group.and_then(|group| group.versions.iter().find(|item| item.version == version)) {
-            Some(item) => document(request, &discovery::api_resource_list(item)),
+            Some(item) => {
+                let mut list = discovery::api_resource_list(item);
+                if name.is_empty()
+                    && let Some(list) = list.as_object_mut()
+                {
+                    // As upstream writes it: the list has a version of its own in the named groups alone.
+                    list.remove("apiVersion");
+                }
+                document(request, &list)
+            }
             None => Ok(Outcome::Delegate),
         }
     }
 
     fn root(&mut self, request: &Request<'_>, legacy: bool) -> Result<Outcome, Status> {
+        only_get(request)?;
         let accept = accept(request);
         negotiation::route(&accept, &negotiation::OBJECT_TYPES)?;
         if !wants_aggregated(&accept) {
@@ -148,9 +158,15 @@ fn wants_aggregated(accept: &str) -> bool {
 
 /// A document in one of its older forms, which know no transformations.
 fn document(request: &Request<'_>, value: &serde_json::Value) -> Result<Outcome, Status> {
+    only_get(request)?;
     let accept = accept(request);
     negotiation::route(&accept, &negotiation::OBJECT_TYPES)?;
     Ok(Outcome::Respond(Response::document(200, value.to_string().as_bytes())))
+}
+
+/// 405 of anything but GET.
+fn only_get(request: &Request<'_>) -> Result<(), Status> {
+    if request.info().method == "get" { Ok(()) } else { Err(Status::method_not_allowed()) }
 }
 
 /// Quoted upper-case SHA-512 of the document (`discovery/aggregated/etag.go`).

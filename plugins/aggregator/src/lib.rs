@@ -139,4 +139,5 @@ impl Aggregator {
     }
 }
 
+#[cfg(target_family = "wasm")]
 chainplate_sdk::export!(Aggregator);
