@@ -8,8 +8,8 @@ use chainplate_apimachinery::{
 };
 use http::{HeaderMap, HeaderValue, Response, header};
 
-/// The encodings of objects. Protobuf joins here once there are tables of the types; metadata and Status have it.
-pub(crate) const PLAIN: [Encoding; 2] = [Encoding::Json, Encoding::Yaml];
+/// The encodings of objects that the tables of types do not know. Their metadata has protobuf, too.
+const PLAIN: [Encoding; 2] = [Encoding::Json, Encoding::Yaml];
 
 /// A Status, and the token in its `metadata` where a list can be gone on with.
 #[derive(Debug)]
@@ -51,7 +51,14 @@ pub(crate) fn agree(
     if !collection.items_with_type_meta {
         negotiation::route(preferences.accept, available)?;
     }
-    negotiation::negotiate(preferences, Endpoint::Resource, &ENCODINGS, &PLAIN)
+    let known = !collection.items_with_type_meta
+        && chainplate_types::protobuf::is_known(&collection.api_version(), &collection.kind);
+    negotiation::negotiate(preferences, Endpoint::Resource, &ENCODINGS, plain(known))
+}
+
+/// The encodings of a document as it is, by whether its type has protobuf.
+pub(crate) fn plain(has_protobuf: bool) -> &'static [Encoding] {
+    if has_protobuf { &ENCODINGS } else { &PLAIN }
 }
 
 /// Whether the client takes gzip.
@@ -103,9 +110,7 @@ fn encode(mut json: Vec<u8>, media: &MediaType) -> Result<Vec<u8>, Status> {
         Encoding::Yaml => yaml::from_json(&json)
             .map_err(|why| Status::internal(format_args!("a document cannot be written as YAML: {why}")))?
             .into_bytes(),
-        Encoding::Protobuf => serde_json::from_slice(&json)
-            .ok()
-            .and_then(|value| protobuf::encode(&value))
+        Encoding::Protobuf => protobuf::encode(&json)
             .ok_or_else(|| Status::internal("a document cannot be written as protobuf"))?,
     })
 }

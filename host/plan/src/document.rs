@@ -26,12 +26,17 @@ impl Document {
         }
     }
 
+    /// The JSON document; it may be stored under another apiVersion than it is served in.
+    pub(crate) fn json(&self) -> &[u8] {
+        match self {
+            Document::Stored(object) => object.json(),
+            Document::Left(json) | Document::Served(json) => json,
+        }
+    }
+
     /// The length of the JSON document, in bytes.
     pub(crate) fn len(&self) -> usize {
-        match self {
-            Document::Stored(object) => object.json().len(),
-            Document::Left(json) | Document::Served(json) => json.len(),
-        }
+        self.json().len()
     }
 }
 

@@ -31,7 +31,6 @@ use chainplate_apimachinery::{
     Status,
     negotiation::{self, Endpoint},
     request::{RequestInfo, Verb},
-    selector::scan,
 };
 use chainplate_storage::{Object, Store};
 use document::Document;
@@ -237,9 +236,7 @@ async fn run(
         Plan::Document { code, json } => {
             let endpoint = if context.info.is_resource { Endpoint::Resource } else { Endpoint::Document };
             negotiation::route(preferences.accept, &negotiation::OBJECT_TYPES)?;
-            // A Status has protobuf, other documents have not.
-            let is_status = scan::member(&json, "kind") == Some(b"\"Status\"");
-            let plain: &[_] = if is_status { &negotiation::ENCODINGS } else { &answer::PLAIN };
+            let plain = answer::plain(protobuf::is_known(&json));
             let media = negotiation::negotiate(preferences, endpoint, &negotiation::ENCODINGS, plain)?;
             Ok(render::document(code, json, &media, context)?)
         }

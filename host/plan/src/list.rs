@@ -6,7 +6,7 @@ use crate::{
     body::{self, CHUNK},
     document::{self, Document, write_bare, write_metadata, write_whole},
     filter::Filter,
-    gzip,
+    gzip, protobuf,
     render::{self, list_metadata, write_table_head},
     select::{Selection, Selector},
     table::{Include, Rows},
@@ -69,6 +69,9 @@ pub(crate) async fn list(
         transformer: &*transformer,
     };
     let selection = selector.select(&options).await?;
+    if media.encoding == Encoding::Protobuf {
+        return protobuf_list(&collection, &*transformer, media.form, selection, context).await;
+    }
     let size: usize = selection.documents.iter().map(Document::len).sum();
     let mut writer = Writer::new(collection, transformer, media, object_head, selection, context.query)?;
 
@@ -106,6 +109,55 @@ pub(crate) async fn list(
     } else {
         response
     })
+}
+
+/// A list in protobuf: its length stands in front, so that the items are encoded before the first byte is sent.
+async fn protobuf_list(
+    collection: &Collection,
+    transformer: &dyn Transformer,
+    form: Form,
+    selection: Selection,
+    context: &Context<'_>,
+) -> Result<Response<Body>, Failure> {
+    let (api_version, kind) = match form {
+        Form::MetadataList(version) => (version.api_version().to_owned(), "PartialObjectMetadataList"),
+        Form::Metadata(_) => return Err(render::no_object(collection).into()),
+        Form::Plain | Form::Table(_) => (collection.api_version(), &*collection.list_kind),
+    };
+    let unwritable = || Status::internal(format_args!("a {kind} cannot be written as protobuf"));
+    let list = protobuf::List::new(&api_version, kind).ok_or_else(unwritable)?;
+    let Selection { documents, revision, continue_token, remaining } = selection;
+    let metadata = list_metadata(false, &revision.to_string(), continue_token.as_deref(), remaining);
+    let mut pieces = protobuf::Pieces::default();
+    let mut documents = documents.into_iter();
+    loop {
+        let mut batch = Vec::new();
+        let mut size = 0;
+        while size < CHUNK {
+            let Some(document) = documents.next() else { break };
+            size += document.len();
+            batch.push(document);
+        }
+        if batch.is_empty() {
+            break;
+        }
+        document::convert(collection, transformer, &mut batch).await?;
+        for document in &batch {
+            pieces.item(&list, document.json()).ok_or_else(unwritable)?;
+        }
+        // Other requests wait for this thread, too.
+        tokio::task::yield_now().await;
+    }
+    let pieces = pieces.finish(&list, &metadata).ok_or_else(unwritable)?;
+    let media_type = Encoding::Protobuf.media_type();
+    let size: usize = pieces.iter().map(Bytes::len).sum();
+    let body = match <[Bytes; 1]>::try_from(pieces) {
+        Ok([whole]) => body::full(whole),
+        Err(pieces) => body::stream(futures_util::stream::iter(pieces.into_iter().map(Ok::<_, BoxError>))),
+    };
+    let response = answer::respond(200, media_type, body);
+    let compress = takes_gzip(context.headers) && size > gzip::THRESHOLD;
+    Ok(if compress { gzip::compressed(response) } else { response })
 }
 
 impl Writer {

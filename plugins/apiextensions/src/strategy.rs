@@ -6,7 +6,7 @@ use crate::{
 };
 use chainplate_sdk::{
     apimachinery::{Status, Value, field, managed_fields, object, schema},
-    registry::{Context, Descriptor, Generation, Manager, Strategy, Subresource},
+    registry::{Context, Descriptor, Generation, Malformed, Manager, Strategy, Subresource},
 };
 use chainplate_types::TypeRef;
 use serde_json::json;
@@ -161,6 +161,10 @@ impl Strategy for Definitions {
             }));
         }
         Ok(())
+    }
+
+    fn decode_protobuf(&self, body: &[u8], default: (&str, &str)) -> Result<Value, Malformed> {
+        chainplate_types::protobuf::decode(body, default)
     }
 
     fn default(&self, object: &mut Value) {

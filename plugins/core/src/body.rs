@@ -4,7 +4,6 @@ use crate::defaults;
 use chainplate_sdk::{
     Outcome, Request, Response,
     apimachinery::{Status, Value, decode, object},
-    registry::Malformed,
 };
 
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
@@ -33,18 +32,6 @@ pub(crate) fn read(request: &Request<'_>, group: &str, version: &str, kind: &str
     let as_what = "couldn't get version/kind; json parse error: ";
     let document = parsed.map_err(|why| Status::bad_request(format!("{as_what}{why}")))?.value;
     typed(document, group, version, kind)
-}
-
-/// Turns a document in protobuf into its JSON form; `default` is the apiVersion and kind of one that does not say them.
-///
-/// # Errors
-/// What is wrong with it.
-pub(crate) fn protobuf(body: &[u8], default: (&str, &str)) -> Result<Value, Malformed> {
-    chainplate_types::protobuf::decode(body, default).map_err(|why| Malformed {
-        api_version: why.api_version,
-        kind: why.kind,
-        message: why.message,
-    })
 }
 
 /// Checks that a document is of a kind, and gives it that form.

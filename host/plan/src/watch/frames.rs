@@ -200,9 +200,9 @@ impl Encoder {
 
     fn write(&self, out: &mut Vec<u8>, kind: Kind, document: &Document) {
         if self.encoding == Encoding::Protobuf {
-            let mut json = Vec::new();
+            let mut json = Vec::with_capacity(document.len() + 64);
             self.write_object(&mut json, document);
-            out.extend_from_slice(&protobuf_frame(kind.as_str(), &json));
+            protobuf::write_frame(out, kind.as_str(), &json);
             return;
         }
         open(out, kind.as_str());
@@ -258,21 +258,16 @@ impl Encoder {
     /// An ERROR event.
     pub(crate) fn error(&self, status: &Status) -> Bytes {
         let status = Failure::from(status.clone()).to_value().to_string();
-        if self.encoding == Encoding::Protobuf {
-            return protobuf_frame("ERROR", status.as_bytes()).into();
-        }
         let mut out = Vec::new();
+        if self.encoding == Encoding::Protobuf {
+            protobuf::write_frame(&mut out, "ERROR", status.as_bytes());
+            return out.into();
+        }
         open(&mut out, "ERROR");
         out.extend_from_slice(status.as_bytes());
         out.extend_from_slice(b"}\n");
         out.into()
     }
-}
-
-/// A frame of protobuf, made from JSON. Only forms that have protobuf are negotiated.
-fn protobuf_frame(kind: &str, json: &[u8]) -> Vec<u8> {
-    let object = serde_json::from_slice(json).ok().and_then(|value| protobuf::encode(&value));
-    protobuf::watch_frame(kind, &object.unwrap_or_default())
 }
 
 fn open(out: &mut Vec<u8>, kind: &str) {

@@ -27,6 +27,32 @@ pub struct Document {
     pub yaml_errors: Vec<String>,
 }
 
+/// Why a body is no document in protobuf.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed {
+    /// The apiVersion that the document says; empty where it was not read so far.
+    pub api_version: String,
+    /// Its kind, likewise.
+    pub kind: String,
+    /// What is wrong, in Go's words.
+    pub message: String,
+}
+
+impl Malformed {
+    /// What is wrong with a document before its type is known.
+    pub fn untyped(message: impl Into<String>) -> Self {
+        Self { api_version: String::new(), kind: String::new(), message: message.into() }
+    }
+}
+
+impl std::fmt::Display for Malformed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Malformed {}
+
 /// Reads JSON.
 ///
 /// # Errors

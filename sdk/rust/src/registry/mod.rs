@@ -19,12 +19,12 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use chainplate_apimachinery::options::DeleteOptions;
+pub use chainplate_apimachinery::{decode::Malformed, options::DeleteOptions};
 pub use descriptor::{
     ALL_VERBS, Decoding, DefaultPropagation, Descriptor, Generation, NameRule, Subresource, SubresourceForm,
     Text,
 };
-pub use strategy::{Context, Malformed, Manager, Strategy};
+pub use strategy::{Context, Manager, Strategy};
 
 use crate::{Collection, Outcome, Request};
 use chainplate_apimachinery::{

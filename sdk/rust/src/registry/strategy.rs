@@ -2,7 +2,7 @@
 
 use super::{DeleteOptions, Descriptor};
 use crate::{Collection, Outcome, Request};
-use chainplate_apimachinery::{Status, Value, field, request::Verb};
+use chainplate_apimachinery::{Status, Value, decode::Malformed, field, request::Verb};
 
 /// What is going on, for the hooks of a [`Strategy`].
 #[derive(Debug, Clone, Copy)]
@@ -33,17 +33,6 @@ pub struct Manager<'a> {
     pub subresource: &'a str,
     /// The time of the entry: RFC 3339, UTC, whole seconds.
     pub time: &'a str,
-}
-
-/// Why a body is no document in protobuf.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Malformed {
-    /// The apiVersion that the document says; empty where it was not read so far.
-    pub api_version: String,
-    /// Its kind, likewise.
-    pub kind: String,
-    /// What is wrong.
-    pub message: String,
 }
 
 /// How a type differs from every other: upstream's `RESTCreateStrategy`, `RESTUpdateStrategy`,
@@ -84,8 +73,7 @@ pub trait Strategy {
     /// # Errors
     /// What is wrong with the body; the client is told in a 400.
     fn decode_protobuf(&self, _body: &[u8], _default: (&str, &str)) -> Result<Value, Malformed> {
-        let message = "protobuf is not understood here: send JSON".to_owned();
-        Err(Malformed { api_version: String::new(), kind: String::new(), message })
+        Err(Malformed::untyped("protobuf is not understood here: send JSON"))
     }
 
     /// Fills what the type fills. Runs on everything that came in and, in [`from_storage`](Strategy::from_storage)

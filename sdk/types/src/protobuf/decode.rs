@@ -11,59 +11,34 @@ use crate::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chainplate_apimachinery::{
     Map, Value,
+    decode::Malformed,
     shape::{Kind, Scalar, Shape},
 };
 use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
-use std::fmt;
-
-/// Why a body is no document in protobuf.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error {
-    /// The type that the document says it is of; empty where it was not read so far.
-    pub api_version: String,
-    /// Likewise.
-    pub kind: String,
-    /// What is wrong, in Go's words.
-    pub message: String,
-}
-
-impl Error {
-    fn untyped(message: impl Into<String>) -> Self {
-        Self { api_version: String::new(), kind: String::new(), message: message.into() }
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Error {}
 
 /// Reads a document: kind and apiVersion come first, members of which Go would hold nothing are left out, numbers that
 /// are not known are passed over. `default` is the apiVersion and kind of a document that does not say them. Quantities
 /// and the like are not looked at: [`decode_value`](crate::decode_value) does that.
 ///
 /// # Errors
-/// [`Error`] for what has no envelope, is cut off or malformed, is of a kind that has no protobuf, or lies too deep.
-pub fn decode(body: &[u8], default: (&str, &str)) -> Result<Value, Error> {
+/// [`Malformed`] for what has no envelope, is cut off or malformed, is of a kind that has no protobuf, or lies too deep.
+pub fn decode(body: &[u8], default: (&str, &str)) -> Result<Value, Malformed> {
     document(body, default, 0)
 }
 
-fn document(body: &[u8], default: (&str, &str), depth: u32) -> Result<Value, Error> {
+fn document(body: &[u8], default: (&str, &str), depth: u32) -> Result<Value, Malformed> {
     if body.is_empty() {
-        return Err(Error::untyped("empty data"));
+        return Err(Malformed::untyped("empty data"));
     }
     let Some(envelope) = body.strip_prefix(MAGIC) else {
-        return Err(Error::untyped(
+        return Err(Malformed::untyped(
             "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]",
         ));
     };
     if envelope.is_empty() {
-        return Err(Error::untyped("empty body"));
+        return Err(Malformed::untyped("empty body"));
     }
-    let (mut api_version, mut kind, raw) = unknown(envelope).map_err(Error::untyped)?;
+    let (mut api_version, mut kind, raw) = unknown(envelope).map_err(Malformed::untyped)?;
     if kind.is_empty() && api_version.is_empty() {
         (api_version, kind) = (default.0.to_owned(), default.1.to_owned());
     }
@@ -82,7 +57,7 @@ fn document(body: &[u8], default: (&str, &str), depth: u32) -> Result<Value, Err
             "no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/api/legacyscheme/scheme.go:30\""
         ),
     };
-    Err(Error { api_version, kind, message })
+    Err(Malformed { api_version, kind, message })
 }
 
 /// apiVersion, kind and message of a `runtime.Unknown`.

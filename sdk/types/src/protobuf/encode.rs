@@ -25,57 +25,64 @@ pub fn is_known(api_version: &str, kind: &str) -> bool {
 pub fn encode(json: &[u8], api_version: &str, kind: &str) -> Option<Vec<u8>> {
     let root = root(api_version, kind)?;
     let mut out = Vec::with_capacity(json.len() + 64);
-    let start = Envelope::open(&mut out, api_version, kind);
+    begin(&mut out, api_version, kind);
+    let start = open(&mut out, RAW);
     write_root(&mut out, root, json)?;
     close(&mut out, start);
     Some(out)
 }
 
-/// What stands around the message of a document.
+/// Writes what stands in front of the message of a document.
+fn begin(out: &mut Vec<u8>, api_version: &str, kind: &str) {
+    out.extend_from_slice(MAGIC);
+    let meta = open(out, TYPE_META);
+    bytes(out, API_VERSION, api_version.as_bytes());
+    bytes(out, KIND, kind.as_bytes());
+    close(out, meta);
+}
+
+/// Makes a list whose items are encoded one by one, so that it need not lie in one piece: [`item`](List::item) for each,
+/// then [`head`](List::head), which is sent first.
 #[derive(Debug)]
-pub struct Envelope;
+pub struct List {
+    api_version: String,
+    kind: String,
+    metadata: TypeRef,
+    item: Item,
+}
 
-impl Envelope {
-    /// Begins a document; the message follows.
-    fn open(out: &mut Vec<u8>, api_version: &str, kind: &str) -> usize {
-        Self::start(out, api_version, kind);
-        open(out, RAW)
+impl List {
+    /// A list of this apiVersion and kind (`PodList`, `PartialObjectMetadataList`); `None` if it has no protobuf.
+    pub fn new(api_version: &str, kind: &str) -> Option<Self> {
+        let Root::Meta { metadata, items: Some(item) } = root(api_version, kind)? else { return None };
+        Some(Self { api_version: api_version.to_owned(), kind: kind.to_owned(), metadata, item })
     }
 
-    fn start(out: &mut Vec<u8>, api_version: &str, kind: &str) {
-        out.extend_from_slice(MAGIC);
-        let meta = open(out, TYPE_META);
-        bytes(out, API_VERSION, api_version.as_bytes());
-        bytes(out, KIND, kind.as_bytes());
-        close(out, meta);
+    /// Appends an item that is JSON so far; its kind and apiVersion do not count. `None` if it is no JSON.
+    pub fn item(&self, out: &mut Vec<u8>, json: &[u8]) -> Option<()> {
+        let start = open(out, ITEMS);
+        let root = match self.item {
+            Item::Struct(shape) => Root::Struct(shape),
+            Item::Metadata(metadata) => Root::Meta { metadata, items: None },
+        };
+        write_root(out, root, json)?;
+        close(out, start);
+        Some(())
     }
 
-    /// The beginning of a list whose items, made by [`encode_item`], are `length` bytes together: they follow it.
-    /// `metadata` is the list's, in JSON.
-    pub fn list(api_version: &str, kind: &str, metadata: &[u8], length: usize) -> Option<Vec<u8>> {
-        let Root::Meta { metadata: shape, .. } = root(api_version, kind)? else { return None };
+    /// The beginning of the list: `length` bytes of items follow it. `metadata` is the list's, in JSON; `None` if it is
+    /// no JSON.
+    pub fn head(&self, metadata: &[u8], length: usize) -> Option<Vec<u8>> {
         let mut meta = Vec::new();
-        write_slot(&mut meta, shape, METADATA, metadata)?;
+        let start = open(&mut meta, METADATA);
+        write_root(&mut meta, Root::Struct(self.metadata), metadata)?;
+        close(&mut meta, start);
         let mut out = Vec::with_capacity(meta.len() + 128);
-        Self::start(&mut out, api_version, kind);
+        begin(&mut out, &self.api_version, &self.kind);
         key(&mut out, RAW, form::BYTES);
         varint(&mut out, (meta.len() + length) as u64);
         out.extend_from_slice(&meta);
         Some(out)
-    }
-}
-
-/// Appends an object in JSON as an item of a list of this kind (see [`Envelope::list`]); `None` as for [`encode`].
-pub fn encode_item(out: &mut Vec<u8>, json: &[u8], api_version: &str, list_kind: &str) -> Option<()> {
-    match root(api_version, list_kind)? {
-        Root::Meta { items: Some(Item::Struct(shape)), .. } => write_slot(out, shape, ITEMS, json),
-        Root::Meta { items: Some(Item::Metadata(shape)), .. } => {
-            let start = open(out, ITEMS);
-            write_root(out, Root::Meta { metadata: shape, items: None }, json)?;
-            close(out, start);
-            Some(())
-        }
-        _ => None,
     }
 }
 
@@ -100,11 +107,6 @@ fn write_root(out: &mut Vec<u8>, root: Root, json: &[u8]) -> Option<()> {
             MetaMessage { out, metadata, items }.deserialize(&mut deserializer).ok()
         }
     }
-}
-
-fn write_slot(out: &mut Vec<u8>, shape: TypeRef, tag: u32, json: &[u8]) -> Option<()> {
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    Slot { out, shape, tag, way: 0, is_value: true }.deserialize(&mut deserializer).ok()
 }
 
 /// Writes the members of a struct.

@@ -11,8 +11,8 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use decode::{Error, decode};
-pub use encode::{Envelope, encode, encode_item, is_known, watch_frame};
+pub use decode::decode;
+pub use encode::{List, encode, is_known, watch_frame};
 
 use crate::tables::{self, TypeRef};
 

@@ -232,12 +232,12 @@ fn items_make_the_list_that_is_encoded_at_once() {
         let text = items.iter().map(Value::to_string).collect::<Vec<_>>().join(",");
         let list = format!(r#"{{"metadata":{{"resourceVersion":"5"}},"items":[{text}]}}"#);
         let list = encode(list.as_bytes(), api_version, kind).unwrap();
+        let encoder = List::new(api_version, kind).unwrap();
         let mut encoded_items = Vec::new();
         for item in &items {
-            encode_item(&mut encoded_items, item.to_string().as_bytes(), api_version, kind).unwrap();
+            encoder.item(&mut encoded_items, item.to_string().as_bytes()).unwrap();
         }
-        let head =
-            Envelope::list(api_version, kind, br#"{"resourceVersion":"5"}"#, encoded_items.len()).unwrap();
+        let head = encoder.head(br#"{"resourceVersion":"5"}"#, encoded_items.len()).unwrap();
         assert_eq!([head, encoded_items].concat(), list);
         assert_eq!(decode(&list, ("", "")).unwrap()["items"][1]["metadata"]["name"], "b");
     }
