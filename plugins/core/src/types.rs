@@ -58,9 +58,9 @@ pub fn complete(resource: &Resource, object: &mut Value) {
     }
 }
 
-/// The OpenAPI v3 document of a group and version; there is none yet.
-pub fn openapi(_group: &str, _version: &str) -> Option<Vec<u8>> {
-    None
+/// The OpenAPI v3 document of a group and version, or of another path: see [`crate::openapi::document`].
+pub fn openapi(group: &str, version: &str) -> Option<Vec<u8>> {
+    crate::openapi::document(group, version)
 }
 
 /// Fields that a way of writing does not change, and so cannot own (`GetResetFields`).
