@@ -21,8 +21,8 @@ pub(crate) fn read(request: &Request<'_>, group: &str, version: &str, kind: &str
         "application/yaml" => decode::yaml(&body),
         PROTOBUF => {
             let api_version = crate::resources::api_version(group, version);
-            let document =
-                protobuf(&body, (&api_version, kind)).map_err(|why| Status::bad_request(why.message))?;
+            let document = chainplate_types::protobuf::decode(&body, (&api_version, kind))
+                .map_err(|why| Status::bad_request(why.message))?;
             return typed(document, group, version, kind);
         }
         _ => {
