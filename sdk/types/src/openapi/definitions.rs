@@ -19,6 +19,13 @@ pub(super) enum Definition {
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.";
 const EXTENSIONS: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.";
 
+/// Members that stand earlier in their Go struct than their tag says: type, member, and the tag it stands before.
+const AHEAD: [(&str, &str, u16); 3] = [
+    ("APIResource", "singularName", 2),
+    ("HTTPIngressPath", "pathType", 2),
+    ("OwnerReference", "apiVersion", 1),
+];
+
 /// Definitions by their name, as they are found.
 #[derive(Debug)]
 pub(super) struct Definitions<'a> {
@@ -93,10 +100,12 @@ impl<'a> Definitions<'a> {
         json.member("type", "object");
         let mut required: Vec<Field> = shape.fields().filter(|field| field.is_required()).collect();
         if !required.is_empty() {
-            // The order of the Go struct, which is that of the tags in protobuf.
-            required.sort_by_key(|field| {
-                let (tag, outer) = field.protobuf_tags();
-                if outer == 0 { (tag, 0) } else { (outer, tag) }
+            // The order of the Go struct, which is that of the tags in protobuf but for a few.
+            let ahead = AHEAD.iter().find(|row| row.0 == shape.type_name());
+            required.sort_by_key(|field| match (field.protobuf_tags(), ahead) {
+                (_, Some((_, name, tag))) if field.name() == *name => (*tag, 0),
+                ((tag, 0), _) => (tag, 1),
+                ((tag, outer), _) => (outer, tag),
             });
             json.list("required", required.iter().map(|field| field.name()));
         }
