@@ -19,8 +19,6 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub(crate) struct Shared {
     collections: RwLock<HashMap<Arc<str>, Arc<Collection>>>,
-    /// What new collections start from.
-    compacted: AtomicU64,
     revision: AtomicU64,
     /// Wakes who waits for a revision.
     published: watch::Sender<Revision>,
@@ -39,7 +37,6 @@ impl Shared {
         let age = u64::try_from(options.history_age.as_millis()).unwrap_or(u64::MAX);
         Self {
             collections: RwLock::default(),
-            compacted: AtomicU64::new(0),
             revision: AtomicU64::new(0),
             published: watch::Sender::new(0),
             closed: AtomicBool::new(false),
@@ -69,14 +66,11 @@ impl Shared {
         if let Some(found) = collections.get(prefix) {
             return found.clone();
         }
-        let made = Arc::new(self.empty(prefix));
+        // Nothing was stored in it up to now, and of before there is no history: whoever watches from there is told
+        // that it is too old, as by a watch cache that was just filled.
+        let made = Arc::new(Collection::new(prefix.into(), Vec::new(), self.revision()));
         collections.insert(made.prefix.clone(), made.clone());
         made
-    }
-
-    /// A collection as it is before anything was stored in it; not entered.
-    pub(crate) fn empty(&self, prefix: &str) -> Collection {
-        Collection::new(prefix.into(), Vec::new(), self.compacted.load(Ordering::Acquire))
     }
 
     pub(crate) fn collections(&self) -> Vec<Arc<Collection>> {
@@ -85,7 +79,6 @@ impl Shared {
 
     /// Sets the state at the start.
     pub(crate) fn load(&self, objects: HashMap<Arc<str>, Vec<Arc<crate::Object>>>, revision: Revision) {
-        self.compacted.store(revision, Ordering::Release);
         let mut collections = self.collections.write();
         for (prefix, objects) in objects {
             collections.insert(prefix.clone(), Arc::new(Collection::new(prefix, objects, revision)));
@@ -118,8 +111,7 @@ impl Shared {
     }
 
     pub(crate) fn compact(&self, revision: Revision) {
-        // First the start of new collections, then those that are there: none is left out.
-        self.compacted.fetch_max(revision, Ordering::AcqRel);
+        // New collections start from now, which is later.
         for collection in self.collections() {
             collection.compact(revision);
         }

@@ -134,10 +134,7 @@ impl Store {
     pub fn list(&self, request: &ListRequest<'_>) -> Result<List> {
         let shared = &self.inner.shared;
         shared.check_open()?;
-        match shared.find(request.prefix) {
-            Some(collection) => collection.list(request, || shared.revision()),
-            None => shared.empty(request.prefix).list(request, || shared.revision()),
-        }
+        shared.collection(request.prefix).list(request, || shared.revision())
     }
 
     /// How many objects a collection has.
@@ -145,7 +142,7 @@ impl Store {
         self.inner.shared.find(prefix).map_or(0, |collection| collection.count())
     }
 
-    /// All collections that were ever written or watched since the start, and how many objects each has.
+    /// All collections that were ever written, listed or watched since the start, and how many objects each has.
     pub fn collections(&self) -> Vec<(String, usize)> {
         let collections = self.inner.shared.collections();
         collections.iter().map(|collection| (collection.prefix.to_string(), collection.count())).collect()
