@@ -1,5 +1,5 @@
 //! What a fresh store is given once the server listens: namespaces, the `kubernetes` Service, the range of Services,
-//! the priority classes of the system. All of it is made only where it is missing, so that running it again, or on
+//! the priority classes of the system, the mandatory objects of flow control. All of it is made only where it is missing, so that running it again, or on
 //! several servers at once, changes nothing.
 //!
 //! Facts: `pkg/controlplane/controller/{systemnamespaces,kubernetesservice,defaultservicecidr}`,
@@ -43,6 +43,23 @@ pub(crate) fn run(shared: &Shared) -> Result<(), Status> {
         ),
     ] {
         make(shared, priority_class(name, value, description))?;
+    }
+    for (name, spec) in [
+        (
+            "exempt",
+            json!({ "type": "Exempt", "exempt": { "nominalConcurrencyShares": 0, "lendablePercent": 0 } }),
+        ),
+        (
+            "catch-all",
+            json!({ "type": "Limited", "limited": {
+                "nominalConcurrencyShares": 5, "lendablePercent": 0, "limitResponse": { "type": "Reject" },
+            } }),
+        ),
+    ] {
+        make(shared, flow_control("PriorityLevelConfiguration", name, &spec))?;
+        if let Some(spec) = crate::validation::mandatory_flow_schema(name) {
+            make(shared, flow_control("FlowSchema", name, &spec))?;
+        }
     }
     make(shared, service_cidr(shared))?;
     service(shared)?;
@@ -101,6 +118,16 @@ fn priority_class(name: &str, value: i64, description: &str) -> Json {
         "kind": "PriorityClass", "apiVersion": "scheduling.k8s.io/v1",
         "metadata": { "name": name, "generation": 1 },
         "value": value, "description": description,
+    })
+}
+
+/// One of the objects of flow control that every server has (`apis/flowcontrol/bootstrap`, the mandatory ones).
+fn flow_control(kind: &str, name: &str, spec: &Json) -> Json {
+    json!({
+        "kind": kind, "apiVersion": "flowcontrol.apiserver.k8s.io/v1",
+        "metadata": { "name": name, "generation": 1,
+            "annotations": { "apf.kubernetes.io/autoupdate-spec": "true" } },
+        "spec": spec,
     })
 }
 

@@ -14,7 +14,6 @@ pub mod defaults;
 pub mod discovery;
 pub mod fields;
 mod nodes;
-pub mod openapi;
 mod pods;
 pub mod printers;
 pub mod resources;
@@ -25,6 +24,7 @@ pub mod strategy;
 pub mod types;
 pub mod validation;
 mod virtuals;
+mod warnings;
 
 pub use server::Core;
 

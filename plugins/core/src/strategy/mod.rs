@@ -10,13 +10,14 @@ mod tests;
 
 use crate::{
     admission, allocator, checks, conversion, defaults, nodes, pods, resources::Resource, server::Shared,
-    service_accounts, types, validation,
+    service_accounts, types, validation, warnings,
 };
 use chainplate_sdk::{
     Collection, Outcome, Request,
     apimachinery::{Status, Value, field, request::Verb},
     registry::{
-        Context, Decoding, DeleteOptions, Descriptor, Malformed, Manager, Strategy, Subresource, SubresourceForm,
+        Context, Decoding, DeleteOptions, Descriptor, Malformed, Manager, Strategy, Subresource,
+        SubresourceForm,
     },
 };
 use std::{borrow::Cow, rc::Rc};
@@ -60,6 +61,11 @@ pub fn descriptor(resource: &'static Resource) -> Descriptor {
     descriptor.validates_whole_on_update = validates_whole_on_update(resource.group, resource.name);
     if resource.group == "events.k8s.io" {
         descriptor.told_group = Some(Cow::Borrowed(""));
+    }
+    if resource.group == "batch" && resource.name == "jobs" {
+        descriptor.delete_warning = Some(Cow::Borrowed(
+            "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning",
+        ));
     }
     descriptor
 }
@@ -133,7 +139,7 @@ impl Strategy for BuiltIn {
     }
 
     fn decode_protobuf(&self, body: &[u8], default: (&str, &str)) -> Result<Value, Malformed> {
-        chainplate_types::protobuf::decode(body, default)
+        crate::body::protobuf(body, default)
     }
 
     fn default(&self, object: &mut Value) {
@@ -167,6 +173,14 @@ impl Strategy for BuiltIn {
 
     fn validate_update(&self, context: &Context<'_>, object: &Value, old: &Value) -> Vec<field::Error> {
         checks::update(self.resource, context.subresource, object, old)
+    }
+
+    fn warnings(&self, context: &Context<'_>, object: &Value, old: Option<&Value>) -> Vec<String> {
+        if !context.subresource.is_empty() {
+            return Vec::new();
+        }
+        let changed = old.is_none_or(|old| object.get("spec") != old.get("spec"));
+        warnings::of(self.resource.group, self.resource.kind, object, old.is_some(), changed)
     }
 
     fn canonicalize(&self, object: &mut Value) {

@@ -84,7 +84,7 @@ fn flow_schema(name: &str, spec: &Node<'_, '_>, errors: &mut Errors) {
 }
 
 /// The schemas that every server has, which nobody changes (`apis/flowcontrol/internalbootstrap`).
-fn mandatory_schema(name: &str) -> Option<Value> {
+pub(super) fn mandatory_schema(name: &str) -> Option<Value> {
     let group = |name: &str| json!({"kind": "Group", "group": {"name": name}});
     let everything = json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "clusterScope": true,
         "namespaces": ["*"]});

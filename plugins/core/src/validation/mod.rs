@@ -185,6 +185,11 @@ pub fn name_rule(group: &str, kind: &str) -> NameRule {
     }
 }
 
+/// The spec of a flow schema that every server has; none for other names.
+pub(crate) fn mandatory_flow_schema(name: &str) -> Option<Value> {
+    flow::mandatory_schema(name)
+}
+
 fn anything(_name: &str, _prefix: bool) -> Vec<String> {
     Vec::new()
 }

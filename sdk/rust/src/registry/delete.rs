@@ -70,7 +70,12 @@ fn options(exchange: &Exchange<'_>) -> Result<DeleteOptions, Status> {
             .map_err(|why| Status::bad_request(why.text()))?;
         DeleteOptions::from_value(&document.value)?
     };
-    options.validate().map(|()| options)
+    options.validate()?;
+    let says_nothing = options.propagation_policy.is_none() && options.orphan_dependents.is_none();
+    if let (true, Some(text)) = (says_nothing, &exchange.descriptor.delete_warning) {
+        exchange.request.warn(text);
+    }
+    Ok(options)
 }
 
 fn delete_one(exchange: &Exchange<'_>, name: &str, options: &DeleteOptions) -> Result<Fate, Status> {

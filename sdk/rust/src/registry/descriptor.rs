@@ -62,6 +62,8 @@ pub struct Descriptor {
     /// The group that a 422 names, where it is not the resource's own: events are validated as the type of the core
     /// group, whatever group they are sent to. Default: none.
     pub told_group: Option<Text>,
+    /// What whoever deletes without a word on dependents is warned of (Jobs leave their pods). Default: none.
+    pub delete_warning: Option<Text>,
     /// The kind of lists. Default: the kind and `List`.
     pub list_kind: Text,
 }
@@ -98,6 +100,7 @@ impl Descriptor {
             kube_finalizers: false,
             validates_whole_on_update: false,
             told_group: None,
+            delete_warning: None,
             list_kind,
         }
     }
