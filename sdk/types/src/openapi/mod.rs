@@ -14,7 +14,7 @@ mod paths;
 #[cfg(test)]
 mod tests;
 
-#[allow(clippy::unreadable_literal, reason = "generated")]
+#[allow(clippy::unreadable_literal, clippy::type_complexity, reason = "generated")]
 mod made {
     include!(concat!(env!("OUT_DIR"), "/documents.rs"));
 }

@@ -384,10 +384,7 @@ impl Writer<'_, '_> {
         };
         let (kind, sub) = place.of;
         let mut parameters = place.parameters.clone();
-        for option in Parameter::options(place.kind.2, &[]) {
-            // `path` in the path wins no contest with `path` in the query: they are two parameters.
-            parameters.push(option);
-        }
+        parameters.extend(Parameter::options(place.kind.2, &[]));
         let operation = |method: &'static str| Operation {
             id: format!("connect{}{}{}{suffix}", self.title, capital(method), place.noun),
             description: format!("connect {} requests to {sub} of {kind}", method.to_uppercase()),
