@@ -14,6 +14,7 @@ pub mod defaults;
 pub mod discovery;
 pub mod fields;
 mod nodes;
+pub mod openapi;
 mod pods;
 pub mod printers;
 pub mod resources;

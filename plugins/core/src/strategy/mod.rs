@@ -139,7 +139,7 @@ impl Strategy for BuiltIn {
     }
 
     fn decode_protobuf(&self, body: &[u8], default: (&str, &str)) -> Result<Value, Malformed> {
-        crate::body::protobuf(body, default)
+        chainplate_types::protobuf::decode(body, default)
     }
 
     fn default(&self, object: &mut Value) {
