@@ -79,7 +79,10 @@ pub(crate) fn respond(code: u16, media_type: &str, body: Body) -> Response<Body>
     if let Ok(code) = http::StatusCode::from_u16(code) {
         *response.status_mut() = code;
     }
-    if let Ok(value) = HeaderValue::from_str(media_type) {
+    // An answer without a body has no type.
+    if let Ok(value) = HeaderValue::from_str(media_type)
+        && !value.is_empty()
+    {
         response.headers_mut().insert(header::CONTENT_TYPE, value);
     }
     response
