@@ -327,6 +327,36 @@ async fn metadata_and_status_have_protobuf() {
 }
 
 #[tokio::test]
+async fn built_in_types_have_protobuf() {
+    const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+    let host = Host::new().await;
+    for name in ["a", "b"] {
+        host.create(name, &json!({"app": "x"})).await;
+    }
+    let pods = Collection {
+        group: String::new(),
+        kind: "Pod".into(),
+        list_kind: "PodList".into(),
+        items_with_type_meta: false,
+        ..things()
+    };
+    for (plan, query, kind) in [
+        (get(pods.clone(), "a"), "", "Pod"),
+        (list(pods.clone()), "", "PodList"),
+        (list(pods.clone()), "limit=1", "PodList"),
+    ] {
+        let response = host.run(plan, query, PROTOBUF).await;
+        assert_eq!(response.headers()[header::CONTENT_TYPE], PROTOBUF);
+        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        let value = chainplate_types::protobuf::decode(&body, ("", "")).expect("a document");
+        assert_eq!(value["kind"], kind);
+        let first = if kind == "Pod" { &value } else { &value["items"][0] };
+        assert_eq!(first["metadata"]["name"], "a");
+        assert_eq!(first["metadata"]["labels"]["app"], "x");
+    }
+}
+
+#[tokio::test]
 async fn documents_have_tables_in_resources() {
     let host = Host::new().await;
     let scale = r#"{"kind":"Scale","apiVersion":"autoscaling/v1","metadata":{"name":"a","resourceVersion":"7"},"spec":{"replicas":3},"status":{"replicas":2}}"#;
