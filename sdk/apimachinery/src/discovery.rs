@@ -46,9 +46,7 @@ pub fn groups(published: Vec<GroupVersion>) -> Vec<Group> {
     }
     for group in &mut groups {
         group.versions.sort_by(|a, b| {
-            b.version_priority
-                .cmp(&a.version_priority)
-                .then_with(|| compare_versions(&a.version, &b.version))
+            b.version_priority.cmp(&a.version_priority).then_with(|| compare_versions(&a.version, &b.version))
         });
     }
     groups.sort_by_cached_key(|group| {

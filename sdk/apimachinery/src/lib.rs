@@ -3,19 +3,18 @@
 //! Pure on purpose: no I/O, no wasm, no clock but the one handed in. The server components, third-party
 //! plugins and, where it fits, the host use the same code, so a rule stands in one place.
 
+pub mod decode;
 pub mod discovery;
 pub mod field;
-pub mod list_options;
-pub mod decode;
 pub mod generate_name;
-pub mod object;
-pub mod time;
-pub mod meta;
-pub mod patch;
+pub mod list_options;
 pub mod managed_fields;
+pub mod meta;
 pub mod names;
 pub mod negotiation;
+pub mod object;
 pub mod options;
+pub mod patch;
 pub mod quantity;
 pub mod request;
 pub mod schema;
@@ -24,6 +23,7 @@ pub mod shape;
 pub mod status;
 pub mod strategic;
 pub mod table;
+pub mod time;
 
 pub use status::{Cause, Status};
 

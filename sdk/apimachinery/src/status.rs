@@ -148,7 +148,8 @@ impl Status {
 
     /// 404 for an unknown resource or subresource inside a served group and version: `details: {}`.
     pub fn unknown_resource() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource").with_details(Map::new())
+        Self::new(404, "NotFound", "the server could not find the requested resource")
+            .with_details(Map::new())
     }
 
     /// 409 `pods "x" already exists`.

@@ -319,8 +319,7 @@ impl Collection {
         limit: u32,
         after: Option<&str>,
     ) -> Result<Page, Status> {
-        let page =
-            self.0.page(namespace, label_selector, field_selector, limit, after).map_err(from_wire)?;
+        let page = self.0.page(namespace, label_selector, field_selector, limit, after).map_err(from_wire)?;
         Ok(Page { items: page.items.into_iter().map(StoredObject).collect(), next: page.next })
     }
 
@@ -350,12 +349,7 @@ impl Collection {
     ///
     /// # Errors
     /// As [`update`](Collection::update).
-    pub fn delete(
-        &self,
-        namespace: Option<&str>,
-        name: &str,
-        expected: u64,
-    ) -> Result<StoredObject, Status> {
+    pub fn delete(&self, namespace: Option<&str>, name: &str, expected: u64) -> Result<StoredObject, Status> {
         self.0.delete(namespace, name, expected).map(StoredObject).map_err(from_wire)
     }
 

@@ -293,6 +293,11 @@ impl StoredObject {
         Self { value: store::splice(value, revision), revision }
     }
 
+    /// An object as a [`Store`] hands it out that puts resourceVersion in itself.
+    pub fn served(json: &[u8], revision: u64) -> Self {
+        Self { value: json.to_owned(), revision }
+    }
+
     /// A copy of the JSON document, `metadata.resourceVersion` included.
     pub fn value(&self) -> Vec<u8> {
         self.value.clone()
@@ -403,12 +408,7 @@ impl Collection {
     ///
     /// # Errors
     /// 409 `Conflict`, 404 `NotFound`.
-    pub fn delete(
-        &self,
-        namespace: Option<&str>,
-        name: &str,
-        expected: u64,
-    ) -> Result<StoredObject, Status> {
+    pub fn delete(&self, namespace: Option<&str>, name: &str, expected: u64) -> Result<StoredObject, Status> {
         self.write(namespace, name, None, expected)
     }
 

@@ -13,7 +13,8 @@ pub trait Store: Debug {
     /// One object.
     fn get(&self, prefix: &str, namespace: Option<&str>, name: &str) -> Option<StoredObject>;
     /// Makes an object; `None` if it is there.
-    fn create(&self, prefix: &str, namespace: Option<&str>, name: &str, value: &[u8]) -> Option<StoredObject>;
+    fn create(&self, prefix: &str, namespace: Option<&str>, name: &str, value: &[u8])
+    -> Option<StoredObject>;
     /// Replaces (or without a value removes) an object that is at `expected`; `None` if it is not.
     fn replace(
         &self,
@@ -50,7 +51,13 @@ impl Store for Memory {
         Some(StoredObject::new(value, *revision))
     }
 
-    fn create(&self, prefix: &str, namespace: Option<&str>, name: &str, value: &[u8]) -> Option<StoredObject> {
+    fn create(
+        &self,
+        prefix: &str,
+        namespace: Option<&str>,
+        name: &str,
+        value: &[u8],
+    ) -> Option<StoredObject> {
         let mut objects = self.0.borrow_mut();
         let key = key(prefix, namespace, name);
         if objects.map.contains_key(&key) {
