@@ -19,8 +19,9 @@ use tokio::{runtime::Runtime, sync::watch};
 
 /// A Deployment of about 4 KiB.
 fn deployment(name: &str) -> String {
-    let variables: Vec<String> =
-        (0..48).map(|index| format!(r#"{{"name":"VARIABLE_{index}","value":"value of the variable {index}"}}"#)).collect();
+    let variables: Vec<String> = (0..48)
+        .map(|index| format!(r#"{{"name":"VARIABLE_{index}","value":"value of the variable {index}"}}"#))
+        .collect();
     format!(
         r#"{{"apiVersion":"apps/v1","kind":"Deployment","metadata":{{"name":"{name}","labels":{{"app":"web"}}}},"spec":{{"selector":{{"matchLabels":{{"app":"web"}}}},"template":{{"metadata":{{"labels":{{"app":"web"}}}},"spec":{{"containers":[{{"name":"c","image":"registry.test/web:1","ports":[{{"containerPort":8080}}],"env":[{}]}}]}}}}}}}}"#,
         variables.join(",")
@@ -55,7 +56,8 @@ struct Bench {
 impl Bench {
     /// The built-in chain with the fixture `faulty` in front, on a store in memory: what is measured is the chain.
     fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let directory = std::env::temp_dir().join(format!("chainplate-bench-{}", std::process::id()));
         let entry = format!(
             "- name: faulty\n  source: {{path: {}}}\n  grants: {{paths: [/faulty]}}\n- name: core\n",
@@ -126,7 +128,13 @@ impl native::Store for OnStore {
         Some(StoredObject::served(object.json(), object.revision()))
     }
 
-    fn create(&self, prefix: &str, namespace: Option<&str>, name: &str, value: &[u8]) -> Option<StoredObject> {
+    fn create(
+        &self,
+        prefix: &str,
+        namespace: Option<&str>,
+        name: &str,
+        value: &[u8],
+    ) -> Option<StoredObject> {
         let key = Key::new(prefix, namespace, name);
         let object = self.1.block_on(self.0.create(key, Bytes::copy_from_slice(value))).ok()?;
         Some(StoredObject::served(object.json(), object.revision()))
@@ -151,7 +159,8 @@ impl native::Store for OnStore {
     fn page(&self, prefix: &str, namespace: Option<&str>, limit: u32, after: Option<&str>) -> Page {
         let request = ListRequest { prefix, namespace, after, limit: limit as usize, at: None };
         let objects = self.0.list(&request).map(|list| list.objects).unwrap_or_default();
-        let items = objects.iter().map(|object| StoredObject::served(object.json(), object.revision())).collect();
+        let items =
+            objects.iter().map(|object| StoredObject::served(object.json(), object.revision())).collect();
         Page { items, next: None }
     }
 }
@@ -176,7 +185,9 @@ fn hops(criterion: &mut Criterion) {
 fn against_native(criterion: &mut Criterion) {
     let bench = Bench::new();
     native::use_store(Rc::new(OnStore(bench.store.clone(), bench.runtime.handle().clone())));
-    let core = chainplate_core::Core::configure(serde_json::json!({ "serviceClusterIPRange": "10.0.0.0/24" })).unwrap();
+    let core =
+        chainplate_core::Core::configure(serde_json::json!({ "serviceClusterIPRange": "10.0.0.0/24" }))
+            .unwrap();
     bench.runtime.block_on(bench.send("POST", PATH, &deployment("web")));
     let send = |method: &str, path: &str, body: &str| {
         let info = RequestInfo::parse(method, path, "").unwrap();
@@ -205,7 +216,9 @@ fn against_native(criterion: &mut Criterion) {
     group.bench_function("create, component", |bencher| {
         bencher.iter(|| bench.runtime.block_on(bench.send("POST", PATH, &deployment(&name()))));
     });
-    group.bench_function("create, native", |bencher| bencher.iter(|| send("POST", PATH, &deployment(&name()))));
+    group.bench_function("create, native", |bencher| {
+        bencher.iter(|| send("POST", PATH, &deployment(&name())))
+    });
     group.finish();
 }
 

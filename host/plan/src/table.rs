@@ -63,7 +63,13 @@ const DEFAULT_COLUMNS: [ColumnText<'static>; 2] = [
 const SCALE_COLUMNS: [ColumnText<'static>; 4] = [
     ("Name", "string", "", DEFAULT_COLUMNS[0].3, 0),
     ("Desired", "integer", "", "replicas is the desired number of instances for the scaled object.", 0),
-    ("Available", "integer", "", "replicas is the actual number of observed instances of the scaled object.", 0),
+    (
+        "Available",
+        "integer",
+        "",
+        "replicas is the actual number of observed instances of the scaled object.",
+        0,
+    ),
     ("Age", "string", "", DEFAULT_COLUMNS[1].3, 0),
 ];
 

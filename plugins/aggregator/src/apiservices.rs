@@ -10,7 +10,7 @@ use chainplate_apimachinery::{
 };
 use chainplate_sdk::{
     Collection, Column, GroupVersion,
-    registry::{Context, Descriptor, Malformed, Manager, Strategy, Subresource},
+    registry::{Context, Descriptor, Malformed, Manager, Strategy, Subresource, fields},
 };
 use chainplate_types::TypeRef;
 use serde_json::json;
@@ -166,13 +166,7 @@ impl Strategy for ApiServices {
         let convert = managed_fields::one_version;
         let empty = chainplate_types::empty(shape);
         let context = managed_fields::Context { shape, empty: &empty, reset: &reset, convert: &convert };
-        let manager = managed_fields::Manager {
-            name: manager.name,
-            api_version: manager.api_version,
-            subresource: manager.subresource,
-            time: manager.time,
-        };
-        managed_fields::update(&context, old, object, &manager);
+        fields::track(&context, manager, old, object);
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
 };
 use chainplate_sdk::{
     apimachinery::{Status, Value, field, managed_fields, object, schema},
-    registry::{Context, Descriptor, Generation, Malformed, Manager, Strategy, Subresource},
+    registry::{Context, Descriptor, Generation, Malformed, Manager, Strategy, Subresource, fields},
 };
 use chainplate_types::TypeRef;
 use serde_json::json;
@@ -222,7 +222,7 @@ impl Strategy for Definitions {
     }
 
     fn track(&self, manager: &Manager<'_>, old: Option<&Value>, object: &mut Value) {
-        self.managed(manager.subresource, |context| managed::track(context, manager, old, object));
+        self.managed(manager.subresource, |context| fields::track(context, manager, old, object));
     }
 
     fn apply(
@@ -234,7 +234,7 @@ impl Strategy for Definitions {
     ) -> Result<Value, Status> {
         let what = format!("{GROUP}/{VERSION}, Kind={KIND}");
         self.managed(manager.subresource, |context| {
-            managed::apply(context, &what, manager, force, current, &patch)
+            fields::apply(context, &what, manager, force, current, &patch)
         })
         .unwrap_or_else(|| Err(Status::internal("the type of definitions is not known")))
     }

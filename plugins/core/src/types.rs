@@ -7,12 +7,11 @@ use crate::{
 };
 use chainplate_sdk::{
     apimachinery::{
-        Cause, Map, Status, Value,
-        managed_fields::{self, ApplyError, Set},
-        object,
+        Map, Status, Value,
+        managed_fields::{self, Set},
         strategic::{self, PatchError},
     },
-    registry::Manager,
+    registry::{Manager, fields},
 };
 use chainplate_types::TypeRef;
 
@@ -110,20 +109,11 @@ fn convert(object: &Value, api_version: &str) -> Option<(Value, TypeRef)> {
     Some((other, shape(resource)?))
 }
 
-fn manager<'a>(manager: &Manager<'a>) -> managed_fields::Manager<'a> {
-    managed_fields::Manager {
-        name: manager.name,
-        api_version: manager.api_version,
-        subresource: manager.subresource,
-        time: manager.time,
-    }
-}
-
 /// Records who changed what in `metadata.managedFields`.
 pub fn track(resource: &Resource, who: &Manager<'_>, old: Option<&Value>, object: &mut Value) {
     let Some(shape) = shape(resource) else { return };
     with_context(resource, who.subresource, shape, |context| {
-        managed_fields::update(context, old, object, &manager(who));
+        fields::track(context, who, old, object);
     });
 }
 
@@ -139,38 +129,10 @@ pub fn apply(
     patch: &Value,
 ) -> Result<Value, Status> {
     let Some(shape) = shape(resource) else { return Err(Status::unknown_resource()) };
-    let applied = with_context(resource, who.subresource, shape, |context| {
-        managed_fields::apply(context, current, patch, &manager(who), force)
-    });
-    applied.map_err(|error| match error {
-        ApplyError::Conflicts(conflicts) => {
-            let causes = conflicts.iter().map(|conflict| Cause {
-                reason: "FieldManagerConflict".into(),
-                message: conflict.message(),
-                field: conflict.field.clone(),
-            });
-            Status::new(409, "Conflict", ApplyError::conflict_message(&conflicts)).with_causes(causes)
-        }
-        ApplyError::Invalid(why) => {
-            let group_version = if resource.group.is_empty() {
-                format!("/{}", resource.version)
-            } else {
-                resource.api_version()
-            };
-            Status::new(
-                500,
-                "",
-                format!(
-                    "failed to create typed patch object ({}/{}; {group_version}, Kind={}): {why}",
-                    object::namespace(patch),
-                    object::name(patch),
-                    resource.kind
-                ),
-            )
-        }
-        ApplyError::Undecodable => {
-            Status::internal("metadata.managedFields of the stored object cannot be read; reset it with []")
-        }
+    // Go prints the core group's version behind a slash.
+    let what = format!("{}/{}, Kind={}", resource.group, resource.version, resource.kind);
+    with_context(resource, who.subresource, shape, |context| {
+        fields::apply(context, &what, who, force, current, patch)
     })
 }
 

@@ -10,7 +10,7 @@ use chainplate_sdk::{
         Status, Value, field, managed_fields, names, object,
         schema::{Resource, Schema, defaulting, embedded, list_type, prune, validate},
     },
-    registry::{Context, Descriptor, Malformed, Manager, Strategy},
+    registry::{Context, Descriptor, Malformed, Manager, Strategy, fields},
 };
 use serde_json::json;
 
@@ -178,7 +178,7 @@ impl Strategy for Objects<'_> {
     }
 
     fn track(&self, manager: &Manager<'_>, old: Option<&Value>, object: &mut Value) {
-        self.managed(manager.subresource, |context| managed::track(context, manager, old, object));
+        self.managed(manager.subresource, |context| fields::track(context, manager, old, object));
     }
 
     fn apply(
@@ -191,7 +191,7 @@ impl Strategy for Objects<'_> {
         let descriptor = &self.version.descriptor;
         let what = format!("{}, Kind={}", descriptor.api_version(), descriptor.kind);
         self.managed(manager.subresource, |context| {
-            managed::apply(context, &what, manager, force, current, &patch)
+            fields::apply(context, &what, manager, force, current, &patch)
         })
     }
 

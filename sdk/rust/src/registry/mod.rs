@@ -9,6 +9,7 @@ mod create;
 mod delete;
 mod descriptor;
 mod exchange;
+pub mod fields;
 mod patch;
 mod route;
 mod rules;
