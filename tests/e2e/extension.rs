@@ -19,7 +19,7 @@ async fn an_extension_serves_its_group_and_its_path_and_delegates_the_rest() {
     let mut apply = server.kubectl_command(&["create", "--validate=false", "-f", "-"]);
     let mut child =
         apply.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let greeting = "{apiVersion: hello.example.com/v1, kind: Greeting, metadata: {name: a}, spec: {to: you}}";
+    let greeting = "apiVersion: hello.example.com/v1\nkind: Greeting\nmetadata: {name: a}\nspec: {to: you}\n";
     child.stdin.take().unwrap().write_all(greeting.as_bytes()).unwrap();
     let created = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&created.stdout), "greeting.hello.example.com/a created\n");
