@@ -184,7 +184,8 @@ impl Server {
             .body(kube::client::Body::from(body.into().to_vec()))
             .unwrap();
         // One request is one request here: kube-rs would try a 504 again and again.
-        let config = Config { default_retry: false, ..self.config().await };
+        let mut config = self.config().await;
+        config.default_retry = false;
         let response = Client::try_from(config).unwrap().send(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();

@@ -41,11 +41,7 @@ impl JsonPath {
 
     /// The plain members of a path such as `.spec.replicas`, if it is one.
     pub fn members(&self) -> Option<Vec<&str>> {
-        let member = |step: &'_ Step| match step {
-            Step::Member(_) => true,
-            _ => false,
-        };
-        if !self.0.iter().all(member) {
+        if !self.0.iter().all(|step| matches!(step, Step::Member(_))) {
             return None;
         }
         Some(
