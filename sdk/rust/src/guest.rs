@@ -19,20 +19,6 @@ thread_local! {
 #[derive(Debug)]
 pub struct Component<S>(PhantomData<S>);
 
-/// Makes a type the server of this component.
-#[macro_export]
-macro_rules! export {
-    ($server:ty) => {
-        #[cfg(target_family = "wasm")]
-        mod chainplate_component {
-            #![allow(unsafe_code, missing_docs, clippy::all, reason = "generated")]
-            use super::*;
-            type Component = $crate::guest::Component<$server>;
-            $crate::bindings::export_bindings!(Component with_types_in $crate::bindings);
-        }
-    };
-}
-
 fn server<S: Server>() -> Option<Rc<S>> {
     SERVER.with_borrow(|server| server.clone()?.downcast::<S>().ok())
 }

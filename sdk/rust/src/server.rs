@@ -157,3 +157,17 @@ pub struct GroupVersion {
     /// Who published it. The host's word; ignored when publishing.
     pub publisher: String,
 }
+
+/// Makes a type the server of this component. Compiled natively it does nothing.
+#[macro_export]
+macro_rules! export {
+    ($server:ty) => {
+        #[cfg(target_family = "wasm")]
+        mod chainplate_component {
+            #![allow(unsafe_code, missing_docs, clippy::all, reason = "generated")]
+            use super::*;
+            type Component = $crate::guest::Component<$server>;
+            $crate::bindings::export_bindings!(Component with_types_in $crate::bindings);
+        }
+    };
+}

@@ -183,10 +183,3 @@ fn nodes_are_cordoned_and_tainted() {
         ["change-node", "Unknown"]
     );
 }
-
-#[test]
-fn a_service_account_gets_a_token() {
-    let kubectl = Kubectl::new("change-token");
-    kubectl.ok("create sa robot");
-    assert_eq!(kubectl.ok("create token robot").trim().split('.').count(), 3, "a JWT");
-}
