@@ -139,5 +139,4 @@ impl Aggregator {
     }
 }
 
-#[cfg(target_family = "wasm")]
 chainplate_sdk::export!(Aggregator);

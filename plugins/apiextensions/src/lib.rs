@@ -22,5 +22,4 @@ mod validation;
 
 pub use server::ApiExtensions;
 
-#[cfg(target_family = "wasm")]
 chainplate_sdk::export!(ApiExtensions);

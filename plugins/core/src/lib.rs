@@ -29,5 +29,4 @@ mod warnings;
 
 pub use server::Core;
 
-#[cfg(target_family = "wasm")]
 chainplate_sdk::export!(Core);

@@ -23,7 +23,7 @@ fn made(shape: TypeRef, seed: &mut u64, depth: u32) -> Value {
         Kind::Scalar(Scalar::Bool) => true.into(),
         Kind::Scalar(Scalar::Int32) => json!((number as i32).max(1)),
         Kind::Scalar(Scalar::Int64) => {
-            json!(if number % 3 == 0 { i64::MIN } else { (number >> 1) as i64 | 1 })
+            json!(if number.is_multiple_of(3) { i64::MIN } else { (number >> 1) as i64 | 1 })
         }
         Kind::Scalar(Scalar::Float) => json!(0.5 + (number % 9) as f64),
         Kind::Scalar(Scalar::Bytes) => "AAEC/w==".into(),
@@ -41,7 +41,7 @@ fn made(shape: TypeRef, seed: &mut u64, depth: u32) -> Value {
             let mut map = Map::new();
             for field in shape.fields() {
                 let of_type = field.protobuf_tags().0 == 0;
-                if !of_type && (depth < 3 || next(seed) % (2 + u64::from(depth)) == 0) && depth < 12 {
+                if !of_type && (depth < 3 || next(seed).is_multiple_of(2 + u64::from(depth))) && depth < 12 {
                     map.insert(field.name().to_owned(), made(field.shape(), seed, depth + 1));
                 }
             }
@@ -57,9 +57,9 @@ fn made(shape: TypeRef, seed: &mut u64, depth: u32) -> Value {
             (0..1 + number % 3).map(|_| made(element, seed, depth + 1)).collect::<Vec<_>>().into()
         }
         Kind::Any { .. } => match (loose(shape), shape.loose_struct()) {
-            (Loose::OrBool, _) if depth > 3 => (number % 2 == 0).into(),
-            (Loose::OrTexts, _) if number % 2 == 0 => json!(["a", "b"]),
-            (Loose::OrArray, Some(of)) if number % 2 == 0 => json!([made(of, seed, depth + 2)]),
+            (Loose::OrBool, _) if depth > 3 => number.is_multiple_of(2).into(),
+            (Loose::OrTexts, _) if number.is_multiple_of(2) => json!(["a", "b"]),
+            (Loose::OrArray, Some(of)) if number.is_multiple_of(2) => json!([made(of, seed, depth + 2)]),
             (_, Some(of)) => made(of, seed, depth + 2),
             _ => json!({"f:a": {".": {}, "k:{\"n\":\"é\"}": [1, null, "x"]}}),
         },
