@@ -98,7 +98,9 @@ impl<'a> Definitions<'a> {
         let Some(shape) = TypeRef::of_type(id) else { return };
         describe(json, shape.description());
         json.member("type", "object");
-        let mut required: Vec<Field> = shape.fields().filter(|field| field.is_required()).collect();
+        // The crate that the tables are made from has the metadata of every kind as required; Go leaves it out.
+        let is_required = |field: &Field| field.is_required() && field.name() != "metadata";
+        let mut required: Vec<Field> = shape.fields().filter(is_required).collect();
         if !required.is_empty() {
             // The order of the Go struct, which is that of the tags in protobuf but for a few.
             let ahead = AHEAD.iter().find(|row| row.0 == shape.type_name());
