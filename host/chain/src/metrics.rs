@@ -6,7 +6,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PluginLabel {
@@ -87,7 +87,7 @@ impl Metrics {
             instances: self.instances.get_or_create_owned(&plugin),
             memory: self.memory.get_or_create_owned(&plugin),
             events: self.events.clone(),
-            counters: Arc::default(),
+            counters: Mutex::default(),
         }
     }
 }
@@ -109,7 +109,7 @@ pub(crate) struct PluginMetrics {
     pub(crate) instances: Gauge,
     pub(crate) memory: Gauge,
     events: Family<NameLabel, Counter>,
-    counters: Arc<Mutex<HashMap<String, Counter>>>,
+    counters: Mutex<HashMap<String, Counter>>,
 }
 
 impl PluginMetrics {

@@ -7,7 +7,7 @@ use serde_json::Value;
 /// The chain without a file.
 const DEFAULT: &str = include_str!("chain.yaml");
 
-/// What upstream's flag of that name does, an environment variable does here, too: the chain starts at the core server.
+/// With this environment variable set, the chain starts at the core server.
 const KUBE_API_VERSIONS: &str = "KUBE_API_VERSIONS";
 
 /// Why there is no chain.

@@ -19,7 +19,7 @@ use parking_lot::RwLock;
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
-/// A server that listens: its chain is prepared when [`run`](Server::run) starts.
+/// A server whose chain is prepared and that listens; it answers once [`run`](Server::run) is called.
 #[derive(Debug)]
 pub struct Server {
     prepared: PreparedServer,

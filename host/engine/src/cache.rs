@@ -55,8 +55,7 @@ impl CodeCache {
     /// runtime's threads) and kept.
     ///
     /// # Errors
-    /// What is wrong with the component. A cache that cannot be written is logged by the caller through the returned
-    /// error only where the component cannot be used either; otherwise the compiled code is used without it.
+    /// What is wrong with the component, or a cache that cannot be written.
     #[expect(unsafe_code, reason = "code that this host wrote to a directory that only its user can write")]
     pub fn load(&self, engine: &Engine, wasm: &[u8]) -> Result<Component, Error> {
         contract_of(wasm)?;

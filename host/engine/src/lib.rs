@@ -18,7 +18,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 /// The version of `chainplate:server` that this host links.
 pub const CONTRACT_VERSION: &str = "0.1.0";
 
-/// The smallest linear memory limit and the default: what one instance may grow to, in bytes.
+/// What one instance of a shipped component may grow to, in bytes.
 pub const DEFAULT_MEMORY_LIMIT: usize = 256 << 20;
 
 /// Most instances of one engine at a time, over all its components. Address space is reserved for each
