@@ -59,16 +59,7 @@ impl Discovery {
     ) -> Result<Outcome, Status> {
         let group = groups.iter().find(|group| group.name == name);
         match group.and_then(|group| group.versions.iter().find(|item| item.version == version)) {
-            Some(item) => {
-                let mut list = discovery::api_resource_list(item);
-                if name.is_empty()
-                    && let Some(list) = list.as_object_mut()
-                {
-                    // As upstream writes it: the list has a version of its own in the named groups alone.
-                    list.remove("apiVersion");
-                }
-                document(request, &list)
-            }
+            Some(item) => document(request, &discovery::api_resource_list(item)),
             None => Ok(Outcome::Delegate),
         }
     }

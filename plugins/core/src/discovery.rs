@@ -89,12 +89,7 @@ pub fn legacy(path: &str, server_address: &str) -> Option<Value> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     match parts[..] {
         ["api"] => Some(documents::api_versions(&group("")?, server_address)),
-        ["api", version] => {
-            let mut list = resource_list("", version)?;
-            // As upstream writes it: the list has a version of its own in the named groups alone.
-            list.as_object_mut()?.remove("apiVersion");
-            Some(list)
-        }
+        ["api", version] => resource_list("", version),
         ["apis", name] if !name.is_empty() => Some(documents::api_group(&group(name)?)),
         ["apis", name, version] => resource_list(name, version),
         _ => None,

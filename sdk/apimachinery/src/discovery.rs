@@ -181,12 +181,16 @@ pub fn api_resource_list(version: &GroupVersion) -> Value {
             list.push(Value::Object(entry));
         }
     }
-    json!({
+    let mut document = json!({
         "kind": "APIResourceList",
-        "apiVersion": "v1",
         "groupVersion": group_version(&version.group, &version.version),
         "resources": list,
-    })
+    });
+    // As upstream writes it: only in the named groups has the list a version of its own.
+    if let Some(map) = document.as_object_mut().filter(|_| !version.group.is_empty()) {
+        map.insert("apiVersion".into(), "v1".into());
+    }
+    document
 }
 
 /// The kind, with group and version where they are not those of the list.
@@ -255,6 +259,8 @@ mod tests {
         assert_eq!(list["resources"][0]["storageVersionHash"], "x");
         assert_eq!(list["resources"][1]["group"], "autoscaling");
         assert_eq!(list["resources"][1]["name"], "things/scale");
+        assert_eq!(list["apiVersion"], "v1");
+        assert_eq!(api_resource_list(&published("", "v1", (1, 1))).get("apiVersion"), None);
         let all = aggregated(&groups(vec![item]));
         assert_eq!(all["items"][0]["versions"][0]["resources"][0].get("storageVersionHash"), None);
     }
