@@ -3,6 +3,21 @@
 use crate::{Draft, Request, Response, StoredObject};
 use chainplate_apimachinery::{Status, Value};
 
+/// The level of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// For the developer of this very line.
+    Trace,
+    /// For developers.
+    Debug,
+    /// For operators.
+    Info,
+    /// Something an operator should look at.
+    Warn,
+    /// Something failed.
+    Error,
+}
+
 /// A server in the chain. One value per instance, one call at a time.
 ///
 /// All calls but [`configure`](Server::configure), [`handle`](Server::handle) and

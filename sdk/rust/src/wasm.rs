@@ -459,21 +459,7 @@ pub mod tasks {
 /// Logs and metrics, under the component's name.
 pub mod telemetry {
     use crate::bindings::chainplate::server::telemetry as wire;
-
-    /// The level of a log line.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub enum Level {
-        /// For the developer of this very line.
-        Trace,
-        /// For developers.
-        Debug,
-        /// For operators.
-        Info,
-        /// Something an operator should look at.
-        Warn,
-        /// Something failed.
-        Error,
-    }
+    pub use crate::server::Level;
 
     /// Writes a log line.
     pub fn log(level: Level, message: &str) {

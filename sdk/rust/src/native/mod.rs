@@ -530,20 +530,7 @@ pub mod tasks {
 
 /// Logs and metrics.
 pub mod telemetry {
-    /// The level of a log line.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub enum Level {
-        /// For the developer of this very line.
-        Trace,
-        /// For developers.
-        Debug,
-        /// For operators.
-        Info,
-        /// Something an operator should look at.
-        Warn,
-        /// Something failed.
-        Error,
-    }
+    pub use crate::server::Level;
 
     /// Writes a log line to standard error.
     pub fn log(level: Level, message: &str) {
