@@ -13,7 +13,7 @@ use chainplate_apiserver::{
     GenericServer, PreparedServer, ShutdownTrigger, health::Check, listen, options::CompletedOptions,
 };
 use chainplate_chain::{Chain, Host, Metrics};
-use chainplate_storage::Store;
+use chainplate_storage::{EngineOptions, Store};
 use handler::ChainHandler;
 use parking_lot::RwLock;
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
@@ -43,8 +43,8 @@ impl Server {
         let port = listener.local_addr().context("the port that was bound")?.port();
         let configuration = chain_configuration(&options, port)?;
         let data = options.given.chainplate.data_dir.clone();
-        let store_options =
-            chainplate_storage::Options { directory: Some(data.clone()), ..Default::default() };
+        let engine = EngineOptions::Embedded { directory: data.clone() };
+        let store_options = chainplate_storage::Options { engine, ..Default::default() };
         let store = Store::open(store_options)
             .await
             .with_context(|| format!("--data-dir {} cannot be used", data.display()))?;

@@ -66,7 +66,7 @@ async fn store(objects: usize) -> Store {
     let store = Store::open(options).await.unwrap();
     for index in 0..objects {
         let name = format!("n{index:05}");
-        store.create(Key::new("configmaps", Some("ns"), &name), object(&name, 850)).await.unwrap();
+        store.create(Key::new("configmaps", Some("ns"), &name), object(&name, 850), None).await.unwrap();
     }
     store
 }

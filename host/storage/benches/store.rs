@@ -2,7 +2,7 @@
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, reason = "a bench stops at the first fault")]
 
 use bytes::Bytes;
-use chainplate_storage::{Key, ListRequest, Options, Store};
+use chainplate_storage::{EngineOptions, Key, ListRequest, Options, Store};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::{
     hint::black_box,
@@ -26,7 +26,10 @@ fn key(name: &str) -> Key {
 }
 
 fn open(runtime: &Runtime, directory: Option<&Path>) -> Store {
-    let options = Options { directory: directory.map(Path::to_owned), ..Options::default() };
+    let engine = directory.map_or(EngineOptions::Memory, |directory| EngineOptions::Embedded {
+        directory: directory.to_owned(),
+    });
+    let options = Options { engine, ..Options::default() };
     runtime.block_on(Store::open(options)).expect("open")
 }
 
@@ -37,7 +40,7 @@ async fn fill(store: &Store, count: usize, size: usize) {
         tasks.spawn(async move {
             for number in (client..count).step_by(64) {
                 let name = format!("object-{number:07}");
-                store.create(key(&name), value(&name, size)).await.expect("create");
+                store.create(key(&name), value(&name, size), None).await.expect("create");
             }
         });
     }
@@ -57,7 +60,7 @@ async fn creates(store: &Store, next: &AtomicU64, clients: u64, count: u64) -> D
         tasks.spawn(async move {
             for number in first..first + share {
                 let name = format!("created-{number:09}");
-                store.create(key(&name), value(&name, 1024)).await.expect("create");
+                store.create(key(&name), value(&name, 1024), None).await.expect("create");
             }
         });
     }

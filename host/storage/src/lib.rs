@@ -9,7 +9,7 @@
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 //! let store = Store::open(Options::default()).await?;
 //! let key = Key::new("configmaps", Some("default"), "a");
-//! let made = store.create(key, r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a"}}"#.into()).await?;
+//! let made = store.create(key, r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a"}}"#.into(), None).await?;
 //! let list = store.list(&ListRequest { prefix: "configmaps", ..Default::default() })?;
 //! assert_eq!((list.revision, list.objects.len()), (made.revision(), 1));
 //! let watch = store.watch("configmaps", list.revision)?; // exactly what happens after the list
@@ -96,11 +96,58 @@ pub enum Error {
 /// What calls return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Where objects are kept.
+#[derive(Debug, Clone, Default)]
+pub enum EngineOptions {
+    /// In memory: nothing survives the process.
+    #[default]
+    Memory,
+    /// In a directory of this machine that one process at a time can use.
+    Embedded {
+        /// The data directory; made if it is missing.
+        directory: PathBuf,
+    },
+    /// In etcd, which several hosts can share.
+    Etcd(EtcdOptions),
+}
+
+/// How etcd is reached and kept; upstream's `--etcd-*` flags.
+#[derive(Debug, Clone)]
+pub struct EtcdOptions {
+    /// Endpoints, `http://` or `https://` (`--etcd-servers`).
+    pub servers: Vec<String>,
+    /// What all keys start with (`--etcd-prefix`); `/registry` as upstream.
+    pub prefix: String,
+    /// PEM file with the authorities that may have signed the servers' certificates (`--etcd-cafile`).
+    pub ca_file: Option<PathBuf>,
+    /// PEM file with the client's certificate (`--etcd-certfile`).
+    pub cert_file: Option<PathBuf>,
+    /// PEM file with the client's key (`--etcd-keyfile`).
+    pub key_file: Option<PathBuf>,
+    /// How often etcd's history is compacted to where it was an interval ago (`--etcd-compaction-interval`); zero
+    /// never.
+    pub compaction_interval: Duration,
+}
+
+impl Default for EtcdOptions {
+    /// No server yet; `/registry`, no TLS, compaction every 5 minutes, as upstream.
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            prefix: "/registry".to_owned(),
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
+            compaction_interval: Duration::from_secs(300),
+        }
+    }
+}
+
 /// How a store is opened.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The data directory; `None` keeps everything in memory.
-    pub directory: Option<PathBuf>,
+    /// Where objects are kept.
+    pub engine: EngineOptions,
     /// Events kept for each collection, at most.
     pub history_events: usize,
     /// For how long events and old states are kept.
@@ -116,7 +163,7 @@ impl Default for Options {
     /// of 1.5 MiB, etcd's limit on requests.
     fn default() -> Self {
         Self {
-            directory: None,
+            engine: EngineOptions::Memory,
             history_events: 10_000,
             history_age: Duration::from_secs(600),
             history_bytes: 64 << 20,

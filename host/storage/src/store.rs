@@ -1,7 +1,7 @@
 //! The handle.
 
 use crate::{
-    Error, Key, List, ListRequest, Object, Options, Result, Revision, Stats, Watch,
+    EngineOptions, Error, Key, List, ListRequest, Object, Options, Result, Revision, Stats, Watch,
     document::Document,
     engine::{Engine, memory::Memory, redb::Redb},
     shared::Shared,
@@ -47,14 +47,13 @@ impl Store {
     /// `Engine` when the directory cannot be used: it is in use by another process, not writable, or damaged.
     /// The text names the file and the next step.
     pub async fn open(options: Options) -> Result<Self> {
-        let directory = options.directory.clone();
-        let engine = move || -> Result<Box<dyn Engine>, String> {
-            Ok(match directory {
-                Some(directory) => Box::new(Redb::open(&directory)?),
-                None => Box::new(Memory::new()),
-            })
-        };
-        Self::open_engine(&options, engine).await
+        match options.engine.clone() {
+            EngineOptions::Memory => Self::open_engine(&options, || Ok(Box::new(Memory::new()))).await,
+            EngineOptions::Embedded { directory } => {
+                Self::open_engine(&options, move || Ok(Box::new(Redb::open(&directory)?))).await
+            }
+            EngineOptions::Etcd(_) => Err(Error::Engine("etcd is not supported yet".to_owned())),
+        }
     }
 
     /// Opens a store on an engine, which is made on the writer's thread.
@@ -94,28 +93,45 @@ impl Store {
         self.inner.shared.wait_for(revision, patience).await
     }
 
-    /// The current state of one object; linearizable.
+    /// Reads that follow see every write that was acknowledged before this call, through whichever host. Costs a
+    /// round trip with etcd, nothing with the other engines: they have one host.
+    ///
+    /// # Errors
+    /// `Engine` when that cannot be found out in a few seconds; `Closed`.
+    pub async fn refresh(&self) -> Result<()> {
+        self.inner.shared.check_open()
+    }
+
+    /// The current state of one object, as of the last write through this host or [`Store::refresh`].
     pub fn get(&self, key: &Key) -> Option<Arc<Object>> {
         self.inner.shared.find(&key.prefix)?.get(&key.path)
     }
 
-    /// Makes an object. `value` is JSON without resourceVersion, head first (kind, apiVersion, metadata).
+    /// Makes an object. `value` is JSON without resourceVersion, head first (kind, apiVersion, metadata). With
+    /// `ttl` it is deleted, as by anyone, once that has passed; without it lives for ever.
     ///
     /// # Errors
     /// `AlreadyExists`, `BadValue`, `Engine`, `Closed`.
-    pub async fn create(&self, key: Key, value: Bytes) -> Result<Arc<Object>> {
+    pub async fn create(&self, key: Key, value: Bytes, ttl: Option<Duration>) -> Result<Arc<Object>> {
         let document = self.document(&key, value)?;
-        self.write(key, document.len(), Operation::Create(document)).await
+        self.write(key, document.len(), Operation::Create { document, ttl }).await
     }
 
     /// Replaces an object, if it is at revision `expected` when that is given. Byte-equal to what is stored:
-    /// nothing is written and the current object comes back.
+    /// nothing is written and the current object comes back. A write replaces the time to live: without `ttl` the
+    /// object lives for ever.
     ///
     /// # Errors
     /// `NotFound`, `Conflict`, `BadValue`, `Engine`, `Closed`.
-    pub async fn update(&self, key: Key, value: Bytes, expected: Option<Revision>) -> Result<Arc<Object>> {
+    pub async fn update(
+        &self,
+        key: Key,
+        value: Bytes,
+        expected: Option<Revision>,
+        ttl: Option<Duration>,
+    ) -> Result<Arc<Object>> {
         let document = self.document(&key, value)?;
-        self.write(key, document.len(), Operation::Update(document, expected)).await
+        self.write(key, document.len(), Operation::Update { document, expected, ttl }).await
     }
 
     /// Removes an object, if it is at revision `expected` when that is given. Returns the last state, with the
@@ -124,7 +140,7 @@ impl Store {
     /// # Errors
     /// `NotFound`, `Conflict`, `Engine`, `Closed`.
     pub async fn delete(&self, key: Key, expected: Option<Revision>) -> Result<Arc<Object>> {
-        self.write(key, 0, Operation::Delete(expected)).await
+        self.write(key, 0, Operation::Delete { expected }).await
     }
 
     /// The objects of a collection, in the order of their paths.

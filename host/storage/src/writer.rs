@@ -65,9 +65,9 @@ impl Drop for Place {
 
 /// What to do with the key.
 pub(crate) enum Operation {
-    Create(Document),
-    Update(Document, Option<Revision>),
-    Delete(Option<Revision>),
+    Create { document: Document, ttl: Option<Duration> },
+    Update { document: Document, expected: Option<Revision>, ttl: Option<Duration> },
+    Delete { expected: Option<Revision> },
 }
 
 /// Ends all waiting when the thread ends, however it ends.
@@ -283,21 +283,23 @@ impl Writer {
             None => collection.as_ref().and_then(|collection| collection.get(&key.path)),
         };
         let event = match (operation, current) {
-            (Operation::Create(_), Some(_)) => return Err(Error::AlreadyExists(key)),
-            (Operation::Create(document), None) => {
+            (Operation::Create { .. }, Some(_)) => return Err(Error::AlreadyExists(key)),
+            (Operation::Create { document, .. }, None) => {
                 self.check_namesake(&key, overlay)?;
                 // One prefix string for all objects.
                 let prefix = collection.map_or(key.prefix, |collection| collection.prefix.clone());
                 let object = Object::new(Key { prefix, path: key.path }, document, revision, revision);
                 Event { kind: EventKind::Added, object: Arc::new(object), previous: None }
             }
-            (Operation::Update(..) | Operation::Delete(_), None) => return Err(Error::NotFound(key)),
-            (Operation::Update(_, Some(expected)) | Operation::Delete(Some(expected)), Some(current))
-                if *expected != current.revision() =>
-            {
+            (Operation::Update { .. } | Operation::Delete { .. }, None) => return Err(Error::NotFound(key)),
+            (
+                Operation::Update { expected: Some(expected), .. }
+                | Operation::Delete { expected: Some(expected) },
+                Some(current),
+            ) if *expected != current.revision() => {
                 return Err(Error::Conflict { key, current: current.revision() });
             }
-            (Operation::Update(document, _), Some(current)) => {
+            (Operation::Update { document, .. }, Some(current)) => {
                 if document.equals(current.stored()) {
                     return Ok(Effect::Nothing(current));
                 }
@@ -305,7 +307,7 @@ impl Writer {
                 let object = Object::new(key, document, revision, current.create_revision());
                 Event { kind: EventKind::Modified, object: Arc::new(object), previous: Some(current) }
             }
-            (Operation::Delete(_), Some(current)) => {
+            (Operation::Delete { .. }, Some(current)) => {
                 let object = Arc::new(current.at(revision));
                 Event { kind: EventKind::Deleted, object, previous: Some(current) }
             }
@@ -418,8 +420,8 @@ fn refuse(answers: impl Iterator<Item = oneshot::Sender<Result<Arc<Object>>>>, f
 impl Operation {
     fn bytes(&self) -> usize {
         match self {
-            Self::Create(document) | Self::Update(document, _) => document.len(),
-            Self::Delete(_) => 0,
+            Self::Create { document, .. } | Self::Update { document, .. } => document.len(),
+            Self::Delete { .. } => 0,
         }
     }
 }

@@ -94,7 +94,7 @@ impl Rig {
 
     fn spawn(&self, name: &str) -> tokio::task::JoinHandle<Result<Arc<Object>>> {
         let (store, key) = (self.store.clone(), key(name));
-        tokio::spawn(async move { store.create(key, r#"{"metadata":{}}"#.into()).await })
+        tokio::spawn(async move { store.create(key, r#"{"metadata":{}}"#.into(), None).await })
     }
 
     async fn create(&self, name: &str) -> Result<Revision> {

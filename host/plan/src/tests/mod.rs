@@ -75,13 +75,13 @@ impl Host {
 
     pub(crate) async fn create_in(&self, namespace: &str, name: &str, labels: &Value) -> Revision {
         let value = object(namespace, name, labels, 1);
-        let made = self.store.create(key(namespace, name), value).await;
+        let made = self.store.create(key(namespace, name), value, None).await;
         made.expect("made").revision()
     }
 
     pub(crate) async fn update(&self, name: &str, labels: &Value, size: u32) -> Revision {
         let value = object("ns", name, labels, size);
-        self.store.update(key("ns", name), value, None).await.expect("updated").revision()
+        self.store.update(key("ns", name), value, None, None).await.expect("updated").revision()
     }
 
     pub(crate) async fn delete(&self, name: &str) -> Revision {

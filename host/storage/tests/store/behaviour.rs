@@ -24,47 +24,47 @@ on_engines![
 async fn revisions_count_effective_writes(opener: Opener) {
     let store = opener.open().await;
     assert_eq!(store.revision(), FIRST_REVISION);
-    let one = store.create(key("a/one"), value("1")).await.unwrap();
+    let one = store.create(key("a/one"), value("1"), None).await.unwrap();
     assert_eq!((one.revision(), one.create_revision(), store.revision()), (2, 2, 2));
-    let again = store.update(key("a/one"), value("2"), Some(2)).await.unwrap();
+    let again = store.update(key("a/one"), value("2"), Some(2), None).await.unwrap();
     assert_eq!((again.revision(), again.create_revision(), store.revision()), (3, 2, 3));
     assert_eq!(again.metadata(), br#"{"resourceVersion":"3","name":"x"}"#);
     assert_eq!(spec(&store.get(&key("a/one")).unwrap()), "2");
     // Revisions are one clock for all collections.
-    let other = store.create(Key::new("nodes", None, "n"), value("")).await.unwrap();
+    let other = store.create(Key::new("nodes", None, "n"), value(""), None).await.unwrap();
     assert_eq!(other.revision(), 4);
 }
 
 async fn preconditions_are_checked(opener: Opener) {
     let store = opener.open().await;
-    let missing = store.update(key("a/one"), value("1"), None).await;
+    let missing = store.update(key("a/one"), value("1"), None, None).await;
     assert!(matches!(missing, Err(Error::NotFound(found)) if found == key("a/one")));
     assert!(matches!(store.delete(key("a/one"), None).await, Err(Error::NotFound(_))));
-    store.create(key("a/one"), value("1")).await.unwrap();
-    assert!(matches!(store.create(key("a/one"), value("2")).await, Err(Error::AlreadyExists(_))));
-    let conflict = store.update(key("a/one"), value("2"), Some(1)).await;
+    store.create(key("a/one"), value("1"), None).await.unwrap();
+    assert!(matches!(store.create(key("a/one"), value("2"), None).await, Err(Error::AlreadyExists(_))));
+    let conflict = store.update(key("a/one"), value("2"), Some(1), None).await;
     assert!(matches!(conflict, Err(Error::Conflict { current: 2, .. })));
     assert!(matches!(store.delete(key("a/one"), Some(3)).await, Err(Error::Conflict { current: 2, .. })));
     assert_eq!(store.revision(), 2);
-    store.update(key("a/one"), value("2"), None).await.unwrap();
+    store.update(key("a/one"), value("2"), None, None).await.unwrap();
     store.delete(key("a/one"), Some(3)).await.unwrap();
-    let made = store.create(key("a/one"), value("3")).await.unwrap();
+    let made = store.create(key("a/one"), value("3"), None).await.unwrap();
     assert_eq!((made.revision(), made.create_revision()), (5, 5));
 }
 
 async fn equal_updates_write_nothing(opener: Opener) {
     let store = opener.open().await;
-    let first = store.create(key("a/one"), value("1")).await.unwrap();
-    let same = store.update(key("a/one"), value("1"), Some(2)).await.unwrap();
+    let first = store.create(key("a/one"), value("1"), None).await.unwrap();
+    let same = store.update(key("a/one"), value("1"), Some(2), None).await.unwrap();
     assert!(Arc::ptr_eq(&first, &same) && store.revision() == 2);
     // With a stale precondition it is a conflict all the same.
-    let stale = store.update(key("a/one"), value("1"), Some(1)).await;
+    let stale = store.update(key("a/one"), value("1"), Some(1), None).await;
     assert!(matches!(stale, Err(Error::Conflict { current: 2, .. })));
 }
 
 async fn deletion_returns_the_last_state_with_its_own_revision(opener: Opener) {
     let store = opener.open().await;
-    store.create(key("a/one"), value("1")).await.unwrap();
+    store.create(key("a/one"), value("1"), None).await.unwrap();
     let gone = store.delete(key("a/one"), None).await.unwrap();
     assert_eq!((gone.revision(), gone.create_revision(), spec(&gone)), (3, 2, "1".to_owned()));
     assert_eq!(gone.metadata(), br#"{"resourceVersion":"3","name":"x"}"#);
@@ -75,7 +75,7 @@ async fn deletion_returns_the_last_state_with_its_own_revision(opener: Opener) {
 async fn lists_are_ordered_ranges(opener: Opener) {
     let store = opener.open().await;
     for path in ["b/x", "a/z", "a-b/x", "a/b", "a0/x", "aa/x"] {
-        store.create(key(path), value("")).await.unwrap();
+        store.create(key(path), value(""), None).await.unwrap();
     }
     let paths = |request: ListRequest<'_>| {
         let list = store.list(&request).unwrap();
@@ -100,8 +100,8 @@ async fn lists_are_ordered_ranges(opener: Opener) {
 async fn pages_tell_what_remains(opener: Opener) {
     let store = opener.open().await;
     for number in 0..10 {
-        store.create(key(&format!("a/{number}")), value("")).await.unwrap();
-        store.create(key(&format!("b/{number}")), value("")).await.unwrap();
+        store.create(key(&format!("a/{number}")), value(""), None).await.unwrap();
+        store.create(key(&format!("b/{number}")), value(""), None).await.unwrap();
     }
     let mut after = None;
     let mut sizes = Vec::new();
@@ -141,12 +141,14 @@ async fn one_of_many_concurrent_writers_wins(opener: Opener) {
         }
     };
     let creates = |store: Store, number: usize| {
-        tokio::spawn(async move { store.create(key("a/one"), value(&number.to_string())).await.is_ok() })
+        tokio::spawn(
+            async move { store.create(key("a/one"), value(&number.to_string()), None).await.is_ok() },
+        )
     };
     assert_eq!(race(creates).await, 1);
     let updates = |store: Store, number: usize| {
         tokio::spawn(async move {
-            store.update(key("a/one"), value(&format!("u{number}")), Some(2)).await.is_ok()
+            store.update(key("a/one"), value(&format!("u{number}")), Some(2), None).await.is_ok()
         })
     };
     assert_eq!(race(updates).await, 1);
@@ -164,30 +166,36 @@ async fn bad_values_are_refused(opener: Opener) {
         (Bytes::from_static(b"{}"), "no metadata"),
         (long.clone(), "the limit is 100"),
     ] {
-        let Err(Error::BadValue { why: found, .. }) = store.create(key("a/one"), bad).await else {
+        let Err(Error::BadValue { why: found, .. }) = store.create(key("a/one"), bad, None).await else {
             unreachable!("refused");
         };
         assert!(found.contains(why), "{found}");
     }
-    store.create(key("a/one"), value("1")).await.unwrap();
-    assert!(matches!(store.update(key("a/one"), long, None).await, Err(Error::BadValue { .. })));
-    assert!(matches!(store.create(Key::new("pods", None, ""), value("")).await, Err(Error::BadValue { .. })));
-    assert!(matches!(store.create(Key::new("", None, "a"), value("")).await, Err(Error::BadValue { .. })));
+    store.create(key("a/one"), value("1"), None).await.unwrap();
+    assert!(matches!(store.update(key("a/one"), long, None, None).await, Err(Error::BadValue { .. })));
+    assert!(matches!(
+        store.create(Key::new("pods", None, ""), value(""), None).await,
+        Err(Error::BadValue { .. })
+    ));
+    assert!(matches!(
+        store.create(Key::new("", None, "a"), value(""), None).await,
+        Err(Error::BadValue { .. })
+    ));
     assert_eq!(store.revision(), 2);
 }
 
 async fn keys_of_nested_prefixes_do_not_collide(opener: Opener) {
     let store = opener.open().await;
-    store.create(Key::new("services", Some("specs"), "a"), value("1")).await.unwrap();
-    let same = store.create(Key::new("services/specs", None, "a"), value("2")).await;
+    store.create(Key::new("services", Some("specs"), "a"), value("1"), None).await.unwrap();
+    let same = store.create(Key::new("services/specs", None, "a"), value("2"), None).await;
     assert!(matches!(same, Err(Error::BadValue { .. })));
-    store.create(Key::new("services/specs", Some("x"), "a"), value("3")).await.unwrap();
-    let same = store.create(Key::new("services", Some("specs/x"), "a"), value("2")).await;
+    store.create(Key::new("services/specs", Some("x"), "a"), value("3"), None).await.unwrap();
+    let same = store.create(Key::new("services", Some("specs/x"), "a"), value("2"), None).await;
     assert!(matches!(same, Err(Error::BadValue { .. })));
     assert_eq!((store.count("services"), store.count("services/specs")), (1, 1));
     // The place is free again after the deletion.
     store.delete(Key::new("services", Some("specs"), "a"), None).await.unwrap();
-    store.create(Key::new("services/specs", None, "a"), value("2")).await.unwrap();
+    store.create(Key::new("services/specs", None, "a"), value("2"), None).await.unwrap();
 }
 
 async fn revisions_are_waited_for(opener: Opener) {
@@ -199,14 +207,14 @@ async fn revisions_are_waited_for(opener: Opener) {
         let store = store.clone();
         async move { store.wait_for(3, LONG).await }
     });
-    store.create(key("a/one"), value("1")).await.unwrap();
-    store.create(key("a/two"), value("1")).await.unwrap();
+    store.create(key("a/one"), value("1"), None).await.unwrap();
+    store.create(key("a/two"), value("1"), None).await.unwrap();
     waiting.await.unwrap().unwrap();
 }
 
 async fn a_closed_store_says_so(opener: Opener) {
     let store = opener.open().await;
-    store.create(key("a/one"), value("1")).await.unwrap();
+    store.create(key("a/one"), value("1"), None).await.unwrap();
     let mut watch = store.watch("pods", 2).unwrap();
     let waiting = tokio::spawn({
         let store = store.clone();
@@ -217,8 +225,8 @@ async fn a_closed_store_says_so(opener: Opener) {
     second.unwrap();
     assert!(watch.next(1).await.is_none());
     assert!(matches!(waiting.await.unwrap(), Err(Error::Closed)));
-    assert!(matches!(store.create(key("a/two"), value("1")).await, Err(Error::Closed)));
-    assert!(matches!(store.update(key("a/one"), value("2"), None).await, Err(Error::Closed)));
+    assert!(matches!(store.create(key("a/two"), value("1"), None).await, Err(Error::Closed)));
+    assert!(matches!(store.update(key("a/one"), value("2"), None, None).await, Err(Error::Closed)));
     assert!(matches!(store.delete(key("a/one"), None).await, Err(Error::Closed)));
     assert!(matches!(store.list(&pods()), Err(Error::Closed)));
     assert!(matches!(store.watch("pods", 2), Err(Error::Closed)));
@@ -228,9 +236,9 @@ async fn a_closed_store_says_so(opener: Opener) {
 
 async fn figures_are_counted(opener: Opener) {
     let store = opener.open().await;
-    store.create(key("a/one"), value("1")).await.unwrap();
-    store.update(key("a/one"), value("1"), None).await.unwrap();
-    store.create(key("a/one"), value("1")).await.unwrap_err();
+    store.create(key("a/one"), value("1"), None).await.unwrap();
+    store.update(key("a/one"), value("1"), None, None).await.unwrap();
+    store.create(key("a/one"), value("1"), None).await.unwrap_err();
     let stats = store.stats();
     assert_eq!((stats.commits, stats.writes, stats.largest_batch), (1, 1, 1));
     assert_eq!((stats.unchanged, stats.rejected, stats.failed_commits), (1, 1, 0));

@@ -52,7 +52,7 @@ async fn writes_until_killed() {
         writers.spawn(async move {
             for number in 0.. {
                 let path = format!("{round}/{writer}-{number}");
-                let made = store.create(key(&path), value(&"x".repeat(number % 5000))).await.unwrap();
+                let made = store.create(key(&path), value(&"x".repeat(number % 5000)), None).await.unwrap();
                 println!("!+ {path} {}", made.revision());
                 if number % 3 == 2 {
                     let path = format!("{round}/{writer}-{}", number - 1);
@@ -106,7 +106,7 @@ async fn acknowledged_writes_survive_kill_9() {
                 None => assert!(touched.contains(path), "{path} at {revision} is lost"),
             }
         }
-        let next = store.create(key(&format!("check/{round}")), value("")).await.unwrap();
+        let next = store.create(key(&format!("check/{round}")), value(""), None).await.unwrap();
         assert_eq!(next.revision(), last + 1);
         store.close().await.unwrap();
     }
@@ -118,7 +118,7 @@ async fn fills_the_disk_and_waits() {
     let store = open(&directory()).await;
     let failure = loop {
         let number = store.count("pods");
-        match store.create(key(&format!("a/{number}")), value(&"x".repeat(100_000))).await {
+        match store.create(key(&format!("a/{number}")), value(&"x".repeat(100_000)), None).await {
             Ok(_) => {}
             Err(error) => break error,
         }
@@ -134,7 +134,7 @@ async fn fills_the_disk_and_waits() {
         assert!(begun.elapsed() < LONG, "{:?}", store.health());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let after = store.create(key("b/after"), value("")).await.unwrap();
+    let after = store.create(key("b/after"), value(""), None).await.unwrap();
     println!("!after {}", after.revision());
     store.close().await.unwrap();
 }

@@ -1,12 +1,11 @@
 //! The data directory: restarts, locks, permissions, damage.
 
-use crate::{contents, key, open, pods, value};
+use crate::{contents, embedded, key, open, pods, value};
 use chainplate_storage::{Error, Key, ListRequest, Options, Store};
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 async fn refusal(directory: &Path) -> String {
-    let options = Options { directory: Some(directory.to_owned()), ..Options::default() };
-    match Store::open(options).await {
+    match Store::open(embedded(directory)).await {
         Err(Error::Engine(why)) => why,
         other => panic!("{other:?}"),
     }
@@ -18,10 +17,10 @@ async fn a_restart_keeps_objects_and_the_clock_but_not_the_history() {
     let store = open(place.path()).await;
     assert_eq!(store.revision(), 1);
     for (path, content) in [("a/one", "1"), ("a/two", "2"), ("three", "3")] {
-        store.create(key(path), value(content)).await.unwrap();
+        store.create(key(path), value(content), None).await.unwrap();
     }
-    store.update(key("a/one"), value("1b"), None).await.unwrap();
-    store.create(Key::new("services/specs", Some("a"), "one"), value("s")).await.unwrap();
+    store.update(key("a/one"), value("1b"), None, None).await.unwrap();
+    store.create(Key::new("services/specs", Some("a"), "one"), value("s"), None).await.unwrap();
     store.delete(key("a/two"), None).await.unwrap();
     let before = store.get(&key("a/one")).unwrap();
     store.close().await.unwrap();
@@ -38,10 +37,10 @@ async fn a_restart_keeps_objects_and_the_clock_but_not_the_history() {
     assert!(matches!(store.watch("pods", 6), Err(Error::Compacted { oldest: 7, .. })));
     assert!(matches!(store.watch("new", 6), Err(Error::Compacted { oldest: 7, .. })));
     let mut watch = store.watch("pods", 7).unwrap();
-    store.update(key("three"), value("4"), Some(4)).await.unwrap();
+    store.update(key("three"), value("4"), Some(4), None).await.unwrap();
     assert_eq!(watch.next(9).await.unwrap().unwrap()[0].revision(), 8);
     // Equal to what was loaded: no write.
-    store.update(key("a/one"), value("1b"), None).await.unwrap();
+    store.update(key("a/one"), value("1b"), None, None).await.unwrap();
     assert_eq!(store.revision(), 8);
     store.close().await.unwrap();
 }
@@ -50,9 +49,9 @@ async fn a_restart_keeps_objects_and_the_clock_but_not_the_history() {
 async fn dropped_handles_lose_nothing_that_was_acknowledged() {
     let place = tempfile::tempdir().unwrap();
     let store = open(place.path()).await;
-    store.create(key("a/one"), value("1")).await.unwrap();
+    store.create(key("a/one"), value("1"), None).await.unwrap();
     drop(store);
-    let options = Options { directory: Some(place.path().to_owned()), ..Options::default() };
+    let options = embedded(place.path());
     // The writer gives the directory back when it has seen that nobody is left.
     let store = loop {
         match Store::open(options.clone()).await {
@@ -72,7 +71,7 @@ async fn a_directory_has_one_user_at_a_time() {
         why.contains("in use by another process") && why.contains(place.path().to_str().unwrap()),
         "{why}"
     );
-    store.create(key("a/one"), value("1")).await.unwrap();
+    store.create(key("a/one"), value("1"), None).await.unwrap();
     store.close().await.unwrap();
     open(place.path()).await.close().await.unwrap();
 }
@@ -103,7 +102,7 @@ async fn a_directory_that_cannot_be_made_is_named() {
 async fn filled(directory: &Path) {
     let store = open(directory).await;
     for number in 0..200 {
-        store.create(key(&format!("a/{number}")), value(&"x".repeat(2000))).await.unwrap();
+        store.create(key(&format!("a/{number}")), value(&"x".repeat(2000)), None).await.unwrap();
     }
     store.close().await.unwrap();
 }
@@ -146,7 +145,7 @@ async fn overwritten_pages_are_noticed() {
         let mut torn = whole.clone();
         torn[page * 4096..(page + 1) * 4096].fill(0xa5);
         fs::write(&file, &torn).unwrap();
-        let options = Options { directory: Some(place.path().to_owned()), ..Options::default() };
+        let options = embedded(place.path());
         match Store::open(options).await {
             // A page that is free: nothing is lost.
             Ok(store) => {

@@ -20,12 +20,12 @@ fn at(revision: Revision) -> ListRequest<'static> {
 
 /// 2: +b, 3: +d, 4: b=2, 5: +a, 6: -d, 7: +d (again), 8: -b
 async fn some_history(store: &Store) {
-    store.create(key("n/b"), value("1")).await.unwrap();
-    store.create(key("n/d"), value("1")).await.unwrap();
-    store.update(key("n/b"), value("2"), None).await.unwrap();
-    store.create(key("n/a"), value("1")).await.unwrap();
+    store.create(key("n/b"), value("1"), None).await.unwrap();
+    store.create(key("n/d"), value("1"), None).await.unwrap();
+    store.update(key("n/b"), value("2"), None, None).await.unwrap();
+    store.create(key("n/a"), value("1"), None).await.unwrap();
     store.delete(key("n/d"), None).await.unwrap();
-    store.create(key("n/d"), value("2")).await.unwrap();
+    store.create(key("n/d"), value("2"), None).await.unwrap();
     store.delete(key("n/b"), None).await.unwrap();
 }
 
@@ -56,8 +56,8 @@ async fn past_states_are_rebuilt(opener: Opener) {
 async fn pages_of_a_past_state_ignore_later_writes(opener: Opener) {
     let store = opener.open().await;
     for number in 0..10 {
-        store.create(key(&format!("a/{number}")), value("old")).await.unwrap();
-        store.create(key(&format!("b/{number}")), value("other")).await.unwrap();
+        store.create(key(&format!("a/{number}")), value("old"), None).await.unwrap();
+        store.create(key(&format!("b/{number}")), value("other"), None).await.unwrap();
     }
     let first = store.list(&ListRequest { namespace: Some("a"), limit: 3, ..pods() }).unwrap();
     let mut seen: Vec<_> = first.objects.iter().map(|object| object.key().path.to_string()).collect();
@@ -65,8 +65,8 @@ async fn pages_of_a_past_state_ignore_later_writes(opener: Opener) {
     for number in 0..10 {
         match number % 3 {
             0 => drop(store.delete(key(&format!("a/{number}")), None).await.unwrap()),
-            1 => drop(store.update(key(&format!("a/{number}")), value("new"), None).await.unwrap()),
-            _ => drop(store.create(key(&format!("a/{number}x")), value("new")).await.unwrap()),
+            1 => drop(store.update(key(&format!("a/{number}")), value("new"), None, None).await.unwrap()),
+            _ => drop(store.create(key(&format!("a/{number}x")), value("new"), None).await.unwrap()),
         }
         if remaining > 0 {
             let after = seen.last().cloned();
@@ -124,14 +124,14 @@ async fn history_is_bounded_by_count(opener: Opener) {
 async fn history_is_bounded_by_size(opener: Opener) {
     let store = Store::open(Options { history_bytes: 10_000, ..opener.options() }).await.unwrap();
     let long = |letter: &str| value(&letter.repeat(4000));
-    store.create(key("n/a"), long("a")).await.unwrap();
-    store.update(key("n/a"), long("b"), None).await.unwrap();
+    store.create(key("n/a"), long("a"), None).await.unwrap();
+    store.update(key("n/a"), long("b"), None, None).await.unwrap();
     assert_eq!(store.list(&at(2)).unwrap().objects.len(), 1);
-    store.update(key("n/a"), long("c"), None).await.unwrap();
+    store.update(key("n/a"), long("c"), None, None).await.unwrap();
     assert!(matches!(store.list(&at(1)), Err(Error::Compacted { oldest: 2, .. })));
     assert_eq!(store.list(&at(2)).unwrap().objects.len(), 1);
     // One event beyond the bound: it alone is kept.
-    store.update(key("n/a"), value(&"d".repeat(20_000)), None).await.unwrap();
+    store.update(key("n/a"), value(&"d".repeat(20_000)), None, None).await.unwrap();
     assert!(matches!(store.list(&at(3)), Err(Error::Compacted { oldest: 4, .. })));
     assert_eq!(store.watch("pods", 4).unwrap().next(9).await.unwrap().unwrap().len(), 1);
 }
@@ -157,6 +157,6 @@ async fn compaction_does_not_disturb_a_watch_that_missed_nothing(opener: Opener)
     store.compact(8).await.unwrap();
     assert!(store.watch("nodes", 1).is_err());
     let key = chainplate_storage::Key::new("nodes", None, "n");
-    store.create(key, value("1")).await.unwrap();
+    store.create(key, value("1"), None).await.unwrap();
     assert_eq!(watch.next(10).await.unwrap().unwrap()[0].revision(), 9);
 }

@@ -9,7 +9,7 @@ mod model;
 mod watching;
 
 use bytes::Bytes;
-use chainplate_storage::{Key, ListRequest, Object, Options, Revision, Store};
+use chainplate_storage::{EngineOptions, Key, ListRequest, Object, Options, Revision, Store};
 use std::{path::Path, time::Duration};
 
 /// Longer than anything takes; only a hang runs into it.
@@ -49,8 +49,10 @@ impl Opener {
     }
 
     fn options(&self) -> Options {
-        let directory = self.directory.as_ref().map(|directory| directory.path().join("data"));
-        Options { directory, ..Options::default() }
+        match &self.directory {
+            Some(directory) => embedded(&directory.path().join("data")),
+            None => Options::default(),
+        }
     }
 
     async fn open(&self) -> Store {
@@ -59,7 +61,13 @@ impl Opener {
 }
 
 async fn open(directory: &Path) -> Store {
-    Store::open(Options { directory: Some(directory.to_owned()), ..Options::default() }).await.unwrap()
+    Store::open(embedded(directory)).await.unwrap()
+}
+
+/// Options for a store in `directory`.
+fn embedded(directory: &Path) -> Options {
+    let engine = EngineOptions::Embedded { directory: directory.to_owned() };
+    Options { engine, ..Options::default() }
 }
 
 fn key(path: &str) -> Key {

@@ -110,10 +110,12 @@ async fn run(opener: Opener, steps: Vec<Step>) {
             (Expected::Wrong, object) => Some(object.map_or(1, |object| object.revision() + 1)),
         };
         let written = match step {
-            Step::Create { path, content } => store.create(key(PATHS[path]), value(&text(content))).await,
+            Step::Create { path, content } => {
+                store.create(key(PATHS[path]), value(&text(content)), None).await
+            }
             Step::Update { path, content, expected: wanted } => {
                 let expected = expected(wanted, path);
-                store.update(key(PATHS[path]), value(&text(content)), expected).await
+                store.update(key(PATHS[path]), value(&text(content)), expected, None).await
             }
             Step::Delete { path, expected: wanted } => {
                 let expected = expected(wanted, path);

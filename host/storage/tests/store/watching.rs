@@ -28,12 +28,12 @@ async fn next(watch: &mut Watch) -> Vec<String> {
 async fn events_tell_what_happened(opener: Opener) {
     let store = opener.open().await;
     let mut live = store.watch("pods", 1).unwrap();
-    store.create(key("a/one"), value("1")).await.unwrap();
+    store.create(key("a/one"), value("1"), None).await.unwrap();
     assert_eq!(next(&mut live).await, ["2 Added a/one ->1"]);
-    store.update(key("a/one"), value("2"), None).await.unwrap();
-    store.update(key("a/one"), value("2"), None).await.unwrap();
+    store.update(key("a/one"), value("2"), None, None).await.unwrap();
+    store.update(key("a/one"), value("2"), None, None).await.unwrap();
     assert_eq!(next(&mut live).await, ["3 Modified a/one 1>2"]);
-    store.create(Key::new("nodes", None, "n"), value("")).await.unwrap();
+    store.create(Key::new("nodes", None, "n"), value(""), None).await.unwrap();
     store.delete(key("a/one"), None).await.unwrap();
     assert_eq!(next(&mut live).await, ["5 Deleted a/one 2>2"]);
     let mut late = store.watch("pods", 2).unwrap();
@@ -43,7 +43,7 @@ async fn events_tell_what_happened(opener: Opener) {
 async fn batches_are_bounded(opener: Opener) {
     let store = opener.open().await;
     for number in 0..5 {
-        store.create(key(&number.to_string()), value("")).await.unwrap();
+        store.create(key(&number.to_string()), value(""), None).await.unwrap();
     }
     let mut watch = store.watch("pods", 1).unwrap();
     let mut sizes = Vec::new();
@@ -69,8 +69,8 @@ fn churn(store: &Store, writers: usize, count: usize) -> tokio::task::JoinSet<()
                 let content = value(&format!("{writer}-{number}"));
                 // Some fail, as the writers race; that is part of the churn.
                 let _ = match (writer + number) % 3 {
-                    0 => store.create(key, content).await,
-                    1 => store.update(key, content, None).await,
+                    0 => store.create(key, content, None).await,
+                    1 => store.update(key, content, None, None).await,
                     _ => store.delete(key, None).await,
                 };
             }
@@ -90,7 +90,7 @@ async fn a_watch_from_a_list_neither_repeats_nor_misses(opener: Opener) {
         writers.join_next().await.unwrap().unwrap();
     }
     // The mark that ends all watchers.
-    store.create(key("end"), value("")).await.unwrap();
+    store.create(key("end"), value(""), None).await.unwrap();
     while let Some(watcher) = watchers.join_next().await {
         watcher.unwrap();
     }
@@ -143,7 +143,7 @@ async fn all_watches_see_the_same_order(opener: Opener) {
         });
     }
     churn(&store, 16, 50).join_all().await;
-    store.create(key("end"), value("")).await.unwrap();
+    store.create(key("end"), value(""), None).await.unwrap();
     let seen = watchers.join_all().await;
     assert!(seen[0].is_sorted_by(|a, b| a < b));
     assert!(seen.iter().all(|other| *other == seen[0]));
@@ -154,12 +154,12 @@ async fn a_slow_watch_is_told_that_it_lost_the_thread(opener: Opener) {
     let mut slow = store.watch("pods", 1).unwrap();
     let mut other = store.watch("nodes", 1).unwrap();
     for number in 0..6 {
-        store.create(key(&number.to_string()), value("")).await.unwrap();
+        store.create(key(&number.to_string()), value(""), None).await.unwrap();
     }
     let lost = slow.next(1).await.unwrap();
     assert!(matches!(lost, Err(Error::Compacted { requested: 1, oldest: 3 })), "{lost:?}");
     // A watch of another collection is not concerned.
-    store.create(Key::new("nodes", None, "n"), value("")).await.unwrap();
+    store.create(Key::new("nodes", None, "n"), value(""), None).await.unwrap();
     assert_eq!(next(&mut other).await, ["8 Added n ->"]);
 }
 
@@ -167,11 +167,11 @@ async fn progress_follows_the_store_but_never_passes_an_event(opener: Opener) {
     let store = opener.open().await;
     let mut watch = store.watch("pods", 1).unwrap();
     assert_eq!(watch.progress(), 1);
-    store.create(Key::new("nodes", None, "n"), value("")).await.unwrap();
+    store.create(Key::new("nodes", None, "n"), value(""), None).await.unwrap();
     assert_eq!(watch.progress(), 2);
-    store.create(key("a/one"), value("1")).await.unwrap();
-    store.create(key("a/two"), value("1")).await.unwrap();
-    store.create(Key::new("nodes", None, "m"), value("")).await.unwrap();
+    store.create(key("a/one"), value("1"), None).await.unwrap();
+    store.create(key("a/two"), value("1"), None).await.unwrap();
+    store.create(Key::new("nodes", None, "m"), value(""), None).await.unwrap();
     assert!(watch.progress() < 3, "event 3 was not delivered");
     watch.next(1).await.unwrap().unwrap();
     assert_eq!(watch.progress(), 3);
@@ -187,14 +187,14 @@ async fn a_cancelled_wait_loses_nothing(opener: Opener) {
         _ = watch.next(1) => unreachable!("nothing has happened"),
         () = std::future::ready(()) => {}
     }
-    store.create(key("a/one"), value("1")).await.unwrap();
+    store.create(key("a/one"), value("1"), None).await.unwrap();
     assert_eq!(next(&mut watch).await, ["2 Added a/one ->1"]);
 }
 
 async fn waiting_events_are_delivered_before_the_end(opener: Opener) {
     let store = opener.open().await;
     let mut watch = store.watch("pods", 1).unwrap();
-    store.create(key("a/one"), value("1")).await.unwrap();
+    store.create(key("a/one"), value("1"), None).await.unwrap();
     store.close().await.unwrap();
     assert_eq!(next(&mut watch).await, ["2 Added a/one ->1"]);
     assert!(watch.next(1).await.is_none());
