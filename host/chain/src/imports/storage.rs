@@ -8,7 +8,7 @@ use crate::{
 use bytes::Bytes;
 use chainplate_apimachinery::Status;
 use chainplate_plan::{Collection, Column, FieldLabel, TransformRef};
-use chainplate_storage::{Error, Key, ListRequest, Object};
+use chainplate_storage::{Error, Key, ListRequest, Object, Store};
 use std::sync::Arc;
 use wasmtime::component::Resource;
 
@@ -76,11 +76,19 @@ impl State {
         Ok(Arc::make_mut(&mut self.table.get_mut(this)?.collection))
     }
 
-    fn stored(
+    async fn write(
         &mut self,
-        result: Result<Arc<Object>, Status>,
+        this: &Resource<CollectionHandle>,
+        namespace: Option<&str>,
+        name: &str,
+        operation: impl AsyncFnOnce(&Store, Key) -> Result<Arc<Object>, Error>,
     ) -> wasmtime::Result<Result<Resource<StoredHandle>, wire::Status>> {
-        Ok(match result {
+        let handle = self.collection(this)?;
+        let written = match handle.key(namespace, name) {
+            Ok(key) => operation(&self.plugin.store, key).await.map_err(|error| handle.status(name, error)),
+            Err(status) => Err(status),
+        };
+        Ok(match written {
             Ok(object) => Ok(self.table.push(StoredHandle(object))?),
             Err(status) => Err(to_wire(status)),
         })
@@ -268,17 +276,10 @@ impl storage::HostCollection for State {
         name: String,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<Resource<StoredHandle>, wire::Status>> {
-        let handle = self.collection(&this)?;
-        let result = match handle.key(namespace.as_deref(), &name) {
-            Ok(key) => self
-                .plugin
-                .store
-                .create(key, Bytes::from(value))
-                .await
-                .map_err(|error| handle.status(&name, error)),
-            Err(status) => Err(status),
-        };
-        self.stored(result)
+        self.write(&this, namespace.as_deref(), &name, async |store, key| {
+            store.create(key, Bytes::from(value), None).await
+        })
+        .await
     }
 
     async fn update(
@@ -289,17 +290,10 @@ impl storage::HostCollection for State {
         value: Vec<u8>,
         expected: u64,
     ) -> wasmtime::Result<Result<Resource<StoredHandle>, wire::Status>> {
-        let handle = self.collection(&this)?;
-        let result = match handle.key(namespace.as_deref(), &name) {
-            Ok(key) => self
-                .plugin
-                .store
-                .update(key, Bytes::from(value), Some(expected))
-                .await
-                .map_err(|error| handle.status(&name, error)),
-            Err(status) => Err(status),
-        };
-        self.stored(result)
+        self.write(&this, namespace.as_deref(), &name, async |store, key| {
+            store.update(key, Bytes::from(value), Some(expected), None).await
+        })
+        .await
     }
 
     async fn delete(
@@ -309,17 +303,10 @@ impl storage::HostCollection for State {
         name: String,
         expected: u64,
     ) -> wasmtime::Result<Result<Resource<StoredHandle>, wire::Status>> {
-        let handle = self.collection(&this)?;
-        let result = match handle.key(namespace.as_deref(), &name) {
-            Ok(key) => self
-                .plugin
-                .store
-                .delete(key, Some(expected))
-                .await
-                .map_err(|error| handle.status(&name, error)),
-            Err(status) => Err(status),
-        };
-        self.stored(result)
+        self.write(&this, namespace.as_deref(), &name, async |store, key| {
+            store.delete(key, Some(expected)).await
+        })
+        .await
     }
 
     fn admit(
