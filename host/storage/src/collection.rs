@@ -59,8 +59,8 @@ pub(crate) struct Bounds {
 
 #[derive(Debug)]
 pub(crate) struct Logged {
-    event: Arc<Event>,
-    /// Milliseconds since the store was opened.
+    pub(crate) event: Arc<Event>,
+    /// Milliseconds on the clock of `Shared::now`.
     at: u64,
 }
 
@@ -110,46 +110,48 @@ impl Collection {
         self.state.read().objects.get(path).map(|found| found.0.clone())
     }
 
+    /// Shows every object.
+    pub(crate) fn visit(&self, mut visit: impl FnMut(&Arc<Object>)) {
+        self.state.read().objects.iter().for_each(|object| visit(&object.0));
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.state.read().objects.len()
     }
 
-    /// Makes changes visible, in order.
-    pub(crate) fn apply(&self, events: Vec<Arc<Event>>, now: u64, bounds: Bounds) {
+    /// Makes changes visible, in order. Returns what has left the history, to be freed outside of the lock.
+    pub(crate) fn apply(&self, events: Vec<Arc<Event>>, now: u64, bounds: Bounds) -> Vec<Logged> {
         let mut state = self.state.write();
         for event in events {
-            state.last = event.revision();
-            match event.kind {
-                EventKind::Added | EventKind::Modified => {
-                    state.objects.replace(ByPath(event.object.clone()));
-                }
-                EventKind::Deleted => {
-                    state.objects.remove(&*event.object.key().path);
-                }
-            }
+            state.settle(&event);
             state.logged_bytes += event.object.json().len();
             state.log.push_back(Logged { event, at: now });
         }
-        let expired = state.prune(now, bounds);
-        drop(state);
-        // Freed outside of the lock.
-        drop(expired);
+        state.prune(now, bounds)
     }
 
-    /// Drops history that is too old.
-    pub(crate) fn prune(&self, now: u64, bounds: Bounds) {
-        let expired = self.state.write().prune(now, bounds);
-        drop(expired);
+    /// Has a change take place that is not part of the history any more.
+    pub(crate) fn settle(&self, event: &Event) {
+        self.state.write().settle(event);
     }
 
-    /// Drops history at and before `revision`.
-    pub(crate) fn compact(&self, revision: Revision) {
+    /// Drops history that is too old, and returns it.
+    pub(crate) fn prune(&self, now: u64, bounds: Bounds) -> Vec<Logged> {
+        self.state.write().prune(now, bounds)
+    }
+
+    /// Drops history at and before `revision`, and returns it.
+    pub(crate) fn compact(&self, revision: Revision) -> Vec<Logged> {
         let mut state = self.state.write();
         let count = state.log.partition_point(|logged| logged.event.revision() <= revision);
         let expired = state.drop_oldest(count);
         state.compacted = state.compacted.max(revision);
-        drop(state);
-        drop(expired);
+        expired
+    }
+
+    /// Changes after this revision are all known, and states from it on.
+    pub(crate) fn horizon(&self) -> Revision {
+        self.state.read().compacted
     }
 
     /// Wakes the watches.
@@ -207,6 +209,19 @@ impl Collection {
 }
 
 impl State {
+    /// Has a change take place, without a trace in the history.
+    fn settle(&mut self, event: &Event) {
+        self.last = event.revision();
+        match event.kind {
+            EventKind::Added | EventKind::Modified => {
+                self.objects.replace(ByPath(event.object.clone()));
+            }
+            EventKind::Deleted => {
+                self.objects.remove(&*event.object.key().path);
+            }
+        }
+    }
+
     fn prune(&mut self, now: u64, bounds: Bounds) -> Vec<Logged> {
         let over = self.log.len().saturating_sub(bounds.events);
         let old = self.log.partition_point(|logged| logged.at.saturating_add(bounds.age) < now);

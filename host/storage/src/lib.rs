@@ -19,8 +19,10 @@
 mod collection;
 mod document;
 mod engine;
+mod expiry;
 mod key;
 mod object;
+mod replay;
 mod shared;
 mod stats;
 mod store;

@@ -5,7 +5,10 @@ use crate::{
     document::{Document, Spliced, resource_version, splice},
 };
 use bytes::Bytes;
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 /// One stored object, encoded, as it is served: `metadata.resourceVersion` is spliced in as the first member
 /// of metadata.
@@ -14,12 +17,19 @@ pub struct Object {
     key: Key,
     revision: Revision,
     create_revision: Revision,
+    /// When it is deleted, in milliseconds since 1970; 0 for never.
+    expires: u64,
     spliced: Spliced,
 }
 
 impl Object {
     pub(crate) fn new(key: Key, document: &Document, revision: Revision, create_revision: Revision) -> Self {
-        Self { key, revision, create_revision, spliced: document.splice(revision) }
+        Self { key, revision, create_revision, expires: 0, spliced: document.splice(revision) }
+    }
+
+    /// The same object with a time to be deleted at, in milliseconds since 1970; 0 for never.
+    pub(crate) fn expiring(self, expires: u64) -> Self {
+        Self { expires, ..self }
     }
 
     /// The same content at another revision: the last state of a deleted object.
@@ -28,12 +38,13 @@ impl Object {
         let Spliced { member, open, inserted, end, .. } = self.spliced;
         let empty = self.spliced.json[(open + inserted) as usize - 1] != b',';
         let spliced = splice(before, after, empty, revision, (member, open, end - inserted));
-        Self { key: self.key.clone(), revision, create_revision: self.create_revision, spliced }
+        let Self { create_revision, expires, .. } = *self;
+        Self { key: self.key.clone(), revision, create_revision, expires, spliced }
     }
 
     /// An object as an engine kept it. `None` if the offsets do not fit the document.
     pub(crate) fn restore(key: Key, parts: &Parts, json: Bytes) -> Option<Self> {
-        let Parts { revision, create_revision, member, open, end } = *parts;
+        let Parts { revision, create_revision, expires, member, open, end } = *parts;
         let after = json.get(open as usize..end as usize)?;
         let with_others = resource_version(revision, false);
         let alone = resource_version(revision, true);
@@ -43,13 +54,14 @@ impl Object {
             && json.get((end as usize).checked_sub(1)?) == Some(&b'}');
         let name = json.get(member as usize..)?.starts_with(b"\"metadata\"");
         let spliced = Spliced { json, member, open, inserted: inserted as u32, end };
-        (braces && name).then_some(Self { key, revision, create_revision, spliced })
+        (braces && name).then_some(Self { key, revision, create_revision, expires, spliced })
     }
 
     /// What an engine keeps beside key and document.
     pub(crate) fn parts(&self) -> Parts {
         let Spliced { member, open, end, .. } = self.spliced;
-        Parts { revision: self.revision, create_revision: self.create_revision, member, open, end }
+        let Self { revision, create_revision, expires, .. } = *self;
+        Parts { revision, create_revision, expires, member, open, end }
     }
 
     /// Where it stands.
@@ -89,6 +101,16 @@ impl Object {
     pub fn create_revision(&self) -> Revision {
         self.create_revision
     }
+
+    /// When it will be deleted, to the millisecond; `None` if it was written without a time to live.
+    pub fn expires(&self) -> Option<SystemTime> {
+        (self.expires > 0).then(|| UNIX_EPOCH + Duration::from_millis(self.expires))
+    }
+
+    /// As [`Object::expires`], in milliseconds since 1970; 0 for never.
+    pub(crate) fn expires_millis(&self) -> u64 {
+        self.expires
+    }
 }
 
 /// Numbers that an engine keeps with an object. Offsets are in bytes and count the spliced document.
@@ -96,6 +118,8 @@ impl Object {
 pub(crate) struct Parts {
     pub(crate) revision: Revision,
     pub(crate) create_revision: Revision,
+    /// In milliseconds since 1970; 0 for never.
+    pub(crate) expires: u64,
     pub(crate) member: u32,
     pub(crate) open: u32,
     pub(crate) end: u32,
@@ -136,7 +160,7 @@ mod tests {
 
     fn object(text: &str) -> Object {
         let document = Document::parse(Bytes::copy_from_slice(text.as_bytes()), 1000).unwrap();
-        Object::new(Key::new("pods", Some("a"), "b"), &document, 12, 5)
+        Object::new(Key::new("pods", Some("a"), "b"), &document, 12, 5).expiring(99_000)
     }
 
     #[test]
@@ -158,6 +182,7 @@ mod tests {
             let later = object(text).at(1000);
             assert_eq!(later.metadata(), metadata.as_bytes());
             assert_eq!((later.revision(), later.create_revision()), (1000, 5));
+            assert_eq!(later.expires(), Some(UNIX_EPOCH + Duration::from_secs(99)));
             let (before, after) = later.stored();
             assert_eq!([before, after].concat(), text.as_bytes());
         }

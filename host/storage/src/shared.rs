@@ -2,7 +2,8 @@
 
 use crate::{
     Error, Options, Result, Revision,
-    collection::{Bounds, Collection},
+    collection::{Bounds, Collection, Logged},
+    replay::{Replayed, Retired},
     stats::Counters,
 };
 use parking_lot::{Mutex, RwLock};
@@ -29,6 +30,15 @@ pub(crate) struct Shared {
     pub(crate) in_flight: AtomicUsize,
     pub(crate) counters: Counters,
     opened: Instant,
+    /// What the clock of the history showed when the store was opened.
+    clock: AtomicU64,
+    /// Where the history of a collection begins that was not there at the start; `u64::MAX`: when it is first asked
+    /// for.
+    begin: AtomicU64,
+    /// What has left the history and not yet the engine's log, if that has to be told.
+    retired: Mutex<Option<Vec<Retired>>>,
+    /// Where `compact` was told to end the past.
+    pub(crate) floor: AtomicU64,
     pub(crate) bounds: Bounds,
 }
 
@@ -44,13 +54,19 @@ impl Shared {
             in_flight: AtomicUsize::new(0),
             counters: Counters::default(),
             opened: Instant::now(),
+            clock: AtomicU64::new(0),
+            begin: AtomicU64::new(u64::MAX),
+            retired: Mutex::new(None),
+            floor: AtomicU64::new(0),
             bounds: Bounds { events: options.history_events, bytes: options.history_bytes, age },
         }
     }
 
-    /// Milliseconds since the store was opened.
+    /// The clock of the history, in milliseconds: never back, also over restarts of an engine that keeps a log, and
+    /// even if the wall clock is set.
     pub(crate) fn now(&self) -> u64 {
-        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
+        let open = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.clock.load(Ordering::Relaxed).saturating_add(open)
     }
 
     pub(crate) fn find(&self, prefix: &str) -> Option<Arc<Collection>> {
@@ -68,7 +84,9 @@ impl Shared {
         }
         // Nothing was stored in it up to now, and of before there is no history: whoever watches from there is told
         // that it is too old, as by a watch cache that was just filled.
-        let made = Arc::new(Collection::new(prefix.into(), Vec::new(), self.revision()));
+        // After a restart the log tells from where on there would be some.
+        let begin = self.begin.load(Ordering::Relaxed).min(self.revision());
+        let made = Arc::new(Collection::new(prefix.into(), Vec::new(), begin));
         collections.insert(made.prefix.clone(), made.clone());
         made
     }
@@ -77,14 +95,36 @@ impl Shared {
         self.collections.read().values().cloned().collect()
     }
 
-    /// Sets the state at the start.
-    pub(crate) fn load(&self, objects: HashMap<Arc<str>, Vec<Arc<crate::Object>>>, revision: Revision) {
-        let mut collections = self.collections.write();
-        for (prefix, objects) in objects {
-            collections.insert(prefix.clone(), Arc::new(Collection::new(prefix, objects, revision)));
+    /// Sets what a log said. `keeps_log`: from now on the engine is to be told what leaves the history.
+    pub(crate) fn install(&self, replayed: Replayed, revision: Revision, keeps_log: bool) {
+        let Replayed { collections, retired, now, begin, .. } = replayed;
+        self.clock.store(now, Ordering::Relaxed);
+        if let Some(begin) = begin {
+            self.begin.store(begin, Ordering::Relaxed);
         }
-        drop(collections);
+        if keeps_log {
+            *self.retired.lock() = Some(retired);
+        }
+        let collections = collections.into_iter();
+        self.collections
+            .write()
+            .extend(collections.map(|collection| (collection.prefix.clone(), Arc::new(collection))));
         self.publish(revision);
+    }
+
+    /// Notes what has left the history.
+    pub(crate) fn retire(&self, left: &[Logged]) {
+        if left.is_empty() {
+            return;
+        }
+        if let Some(retired) = &mut *self.retired.lock() {
+            retired.extend(left.iter().filter_map(|logged| Retired::of(&logged.event)));
+        }
+    }
+
+    /// What has left the history since this was called last.
+    pub(crate) fn take_retired(&self) -> Vec<Retired> {
+        self.retired.lock().as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     pub(crate) fn revision(&self) -> Revision {
@@ -111,16 +151,18 @@ impl Shared {
     }
 
     pub(crate) fn compact(&self, revision: Revision) {
-        // New collections start from now, which is later.
+        // Before the collections: one that is made meanwhile starts from there or later.
+        self.floor.fetch_max(revision, Ordering::Relaxed);
+        self.begin.fetch_max(revision, Ordering::Relaxed);
         for collection in self.collections() {
-            collection.compact(revision);
+            self.retire(&collection.compact(revision));
         }
     }
 
     pub(crate) fn prune(&self) {
         let now = self.now();
         for collection in self.collections() {
-            collection.prune(now, self.bounds);
+            self.retire(&collection.prune(now, self.bounds));
         }
     }
 

@@ -4,12 +4,14 @@ use crate::{
     Error, Event, EventKind, Key, Object, Result, Revision,
     collection::Collection,
     document::Document,
-    engine::{Batch, Engine, Failure},
+    engine::{Batch, Engine, Failure, Trim},
+    expiry::{Expiry, wall},
+    replay::{Replay, Retired},
     shared::Shared,
 };
 use std::{
     borrow::Borrow,
-    collections::{HashMap, HashSet},
+    collections::{HashSet, VecDeque},
     hash::{Hash, Hasher},
     sync::{
         Arc,
@@ -28,6 +30,14 @@ const BATCH_BYTES: usize = 8 << 20;
 const LONGEST_WAIT: Duration = Duration::from_millis(1);
 /// How often a failed engine is tried.
 const RETRY: Duration = Duration::from_secs(1);
+/// After how much time without a write what the history has left behind is removed by a commit of its own.
+const IDLE: Duration = Duration::from_millis(100);
+/// Events whose rows are removed by such a commit, at most: it takes little longer than a write.
+const IDLE_TRIM: usize = 256;
+/// The same for the last commit before closing.
+const CLOSING_TRIM: usize = 4096;
+/// Objects that expire in one commit, at most.
+const BATCH_EXPIRED: usize = 512;
 
 /// What the thread is told.
 pub(crate) enum Message {
@@ -119,6 +129,12 @@ struct Writer {
     commit_time: Duration,
     /// When old history is dropped next.
     prune_at: Instant,
+    /// What is to be deleted when.
+    expiry: Expiry,
+    /// What the engine's log need not keep any more.
+    retired: VecDeque<Retired>,
+    /// Where `Store::compact` ended the past, as far as the engine knows it.
+    floor: Revision,
 }
 
 /// A batch that may or may not be durable; empty when that is settled.
@@ -158,13 +174,25 @@ enum Effect {
 
 impl Writer {
     fn load(mut engine: Box<dyn Engine>, shared: Arc<Shared>) -> Result<Self, Failure> {
-        let mut objects: HashMap<Arc<str>, Vec<Arc<Object>>> = HashMap::new();
-        let revision = engine.load(&mut |object| {
-            objects.entry(object.key().prefix.clone()).or_default().push(Arc::new(object));
-        })?;
-        shared.load(objects, revision);
-        let (company, commit_time, prune_at) = (0, Duration::ZERO, Instant::now());
-        Ok(Self { engine, shared, revision, failed: None, company, commit_time, prune_at })
+        let mut replay = Replay::new(shared.bounds, wall());
+        let revision = engine.load(&mut replay)?;
+        shared.install(replay.finish(), revision, engine.keeps_log());
+        let mut expiry = Expiry::default();
+        for collection in shared.collections() {
+            collection.visit(|object| expiry.insert(object));
+        }
+        Ok(Self {
+            engine,
+            revision,
+            failed: None,
+            company: 0,
+            commit_time: Duration::ZERO,
+            prune_at: Instant::now(),
+            expiry,
+            retired: VecDeque::new(),
+            floor: shared.floor.load(Ordering::Relaxed),
+            shared,
+        })
     }
 
     fn run(mut self, messages: &Receiver<Message>) -> Result<()> {
@@ -178,20 +206,47 @@ impl Writer {
                     }
                 }
                 Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => break,
-                // The outcome is in `health`.
-                Err(RecvTimeoutError::Timeout) => drop(self.ensure_usable()),
+                Err(RecvTimeoutError::Timeout) => self.idle(),
             }
             if Instant::now() >= self.prune_at {
                 self.shared.prune();
                 self.prune_at = Instant::now() + self.prune_interval();
             }
         }
+        if self.failed.is_none() && self.has_retired() {
+            // What is left over is found again at the next start.
+            let _ = self.commit(Vec::new(), CLOSING_TRIM);
+        }
         self.engine.close().map_err(Error::Engine)
     }
 
+    /// What is done while nobody writes. Its outcome is in `health`.
+    fn idle(&mut self) {
+        if self.ensure_usable().is_err() {
+            return;
+        }
+        if self.expiry.is_due(wall()) {
+            self.write(Vec::new());
+        } else if self.has_retired() {
+            let _ = self.commit(Vec::new(), IDLE_TRIM);
+        }
+    }
+
+    /// Whether the log has something to forget.
+    fn has_retired(&mut self) -> bool {
+        self.retired.extend(self.shared.take_retired());
+        self.engine.keeps_log()
+            && (!self.retired.is_empty() || self.shared.floor.load(Ordering::Relaxed) > self.floor)
+    }
+
     /// How long to sleep without work.
-    fn pause(&self) -> Duration {
-        if self.failed.is_some() { RETRY } else { self.prune_at.saturating_duration_since(Instant::now()) }
+    fn pause(&mut self) -> Duration {
+        if self.failed.is_some() {
+            return RETRY;
+        }
+        let idle = if self.has_retired() { IDLE } else { Duration::MAX };
+        let prune = self.prune_at.saturating_duration_since(Instant::now());
+        prune.min(idle).min(self.expiry.pause(wall()))
     }
 
     fn prune_interval(&self) -> Duration {
@@ -252,8 +307,10 @@ impl Writer {
             answers.push((answer, result));
             places.push(place);
         }
+        self.expire(&mut changes, &overlay);
         drop(overlay);
-        let written = if changes.is_empty() { Ok(Vec::new()) } else { self.commit(changes) };
+        let trim = 32 + 2 * changes.len();
+        let written = if changes.is_empty() { Ok(Vec::new()) } else { self.commit(changes, trim) };
         self.company = self.shared.in_flight.load(Ordering::Relaxed);
         match written {
             Ok(collections) => {
@@ -265,6 +322,17 @@ impl Writer {
             }
             // Also those that wrote nothing: what they saw may be what has failed.
             Err(failure) => refuse(answers.into_iter().map(|(answer, _)| answer), &failure),
+        }
+    }
+
+    /// Adds the deletions that are due, but of objects that this batch has changed.
+    fn expire(&self, changes: &mut Vec<Arc<Event>>, overlay: &HashSet<Pending>) {
+        for current in self.expiry.due(wall()).take(BATCH_EXPIRED) {
+            if !overlay.contains(current.key()) {
+                let object = Arc::new(current.at(self.revision + 1 + changes.len() as u64));
+                let previous = Some(current.clone());
+                changes.push(Arc::new(Event { kind: EventKind::Deleted, object, previous }));
+            }
         }
     }
 
@@ -284,11 +352,12 @@ impl Writer {
         };
         let event = match (operation, current) {
             (Operation::Create { .. }, Some(_)) => return Err(Error::AlreadyExists(key)),
-            (Operation::Create { document, .. }, None) => {
+            (Operation::Create { document, ttl }, None) => {
                 self.check_namesake(&key, overlay)?;
                 // One prefix string for all objects.
                 let prefix = collection.map_or(key.prefix, |collection| collection.prefix.clone());
-                let object = Object::new(Key { prefix, path: key.path }, document, revision, revision);
+                let key = Key { prefix, path: key.path };
+                let object = Object::new(key, document, revision, revision).expiring(deadline(*ttl));
                 Event { kind: EventKind::Added, object: Arc::new(object), previous: None }
             }
             (Operation::Update { .. } | Operation::Delete { .. }, None) => return Err(Error::NotFound(key)),
@@ -299,12 +368,14 @@ impl Writer {
             ) if *expected != current.revision() => {
                 return Err(Error::Conflict { key, current: current.revision() });
             }
-            (Operation::Update { document, .. }, Some(current)) => {
+            (Operation::Update { document, ttl, .. }, Some(current)) => {
+                // Also with a time to live, as upstream (storage/etcd3/store.go, GuaranteedUpdate).
                 if document.equals(current.stored()) {
                     return Ok(Effect::Nothing(current));
                 }
                 let key = current.key().clone();
                 let object = Object::new(key, document, revision, current.create_revision());
+                let object = object.expiring(deadline(*ttl));
                 Event { kind: EventKind::Modified, object: Arc::new(object), previous: Some(current) }
             }
             (Operation::Delete { .. }, Some(current)) => {
@@ -333,20 +404,50 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes changes durable, then visible. Returns the collections whose watches are to be woken.
-    fn commit(&mut self, changes: Vec<Arc<Event>>) -> Result<Vec<Arc<Collection>>, Failure> {
+    /// Makes changes durable, then visible, and has the log forget what `events` events have left behind. Returns
+    /// the collections whose watches are to be woken.
+    fn commit(&mut self, changes: Vec<Arc<Event>>, events: usize) -> Result<Vec<Arc<Collection>>, Failure> {
         let revision = self.revision + changes.len() as u64;
+        let (trim, events) = self.trim(events);
         let begun = Instant::now();
-        if let Err(failure) = self.engine.commit(Batch { revision, changes: &changes }) {
+        let batch = Batch { revision, at: self.shared.now(), changes: &changes, trim: &trim };
+        if let Err(failure) = self.engine.commit(batch) {
             self.shared.counters.failed_commits.fetch_add(1, Ordering::Relaxed);
             tracing::error!(%failure, "writes cannot be made durable");
             self.shared.set_trouble(Some(failure.clone()));
             self.failed = Some(InDoubt { revision, changes });
             return Err(failure);
         }
+        self.retired.drain(..events);
+        self.floor = self.floor.max(trim.floor);
+        if changes.is_empty() {
+            return Ok(Vec::new());
+        }
         self.commit_time = begun.elapsed();
         self.shared.counters.commit(changes.len(), self.commit_time);
         Ok(self.apply(changes, revision))
+    }
+
+    /// What `events` events have left behind, and of how many that is. It stays noted until it is removed: removing
+    /// it again after a commit in doubt does nothing.
+    fn trim(&mut self, events: usize) -> (Trim, usize) {
+        let mut trim = Trim::default();
+        if !self.has_retired() {
+            return (trim, 0);
+        }
+        let events = events.min(self.retired.len());
+        for retired in self.retired.iter().take(events) {
+            trim.rows.extend(retired.rows());
+            if !trim.horizons.iter().any(|(prefix, _)| *prefix == retired.prefix) {
+                let horizon = self.shared.collection(&retired.prefix).horizon();
+                trim.horizons.push((retired.prefix.clone(), horizon));
+            }
+        }
+        let floor = self.shared.floor.load(Ordering::Relaxed);
+        if floor > self.floor {
+            trim.floor = floor;
+        }
+        (trim, events)
     }
 
     fn apply(&mut self, changes: Vec<Arc<Event>>, revision: Revision) -> Vec<Arc<Collection>> {
@@ -358,10 +459,14 @@ impl Writer {
                 None => parts.push((self.shared.collection(prefix), vec![event])),
             }
         }
+        for event in parts.iter().flat_map(|(_, events)| events) {
+            self.expiry.apply(event);
+        }
         let now = self.shared.now();
         let mut collections = Vec::with_capacity(parts.len());
         for (collection, events) in parts {
-            collection.apply(events, now, self.shared.bounds);
+            let left = collection.apply(events, now, self.shared.bounds);
+            self.shared.retire(&left);
             collections.push(collection);
         }
         self.revision = revision;
@@ -385,7 +490,9 @@ impl Writer {
                 return Err(failure);
             }
         }
-        if let Err(failure) = self.engine.commit(Batch { revision: self.revision, changes: &[] }) {
+        let at = self.shared.now();
+        let nothing = Batch { revision: self.revision, at, changes: &[], trim: &Trim::default() };
+        if let Err(failure) = self.engine.commit(nothing) {
             self.failed = Some(InDoubt { revision: self.revision, changes: Vec::new() });
             self.shared.set_trouble(Some(failure.clone()));
             return Err(failure);
@@ -409,6 +516,12 @@ impl Writer {
             ))
         }
     }
+}
+
+/// When something written now expires, in milliseconds since 1970; 0 for never.
+fn deadline(ttl: Option<Duration>) -> u64 {
+    let millis = |ttl: Duration| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+    ttl.map_or(0, |ttl| wall().saturating_add(millis(ttl)))
 }
 
 fn refuse(answers: impl Iterator<Item = oneshot::Sender<Result<Arc<Object>>>>, failure: &str) {

@@ -1,6 +1,7 @@
 //! The writer against engines that fail.
 
 use crate::engine::{Batch, Engine, Failure};
+use crate::replay::Replay;
 use crate::{Error, FIRST_REVISION, Key, ListRequest, Object, Options, Result, Revision, Store};
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
@@ -32,8 +33,12 @@ struct Faulty {
 }
 
 impl Engine for Faulty {
-    fn load(&mut self, _visit: &mut dyn FnMut(Object)) -> Result<Revision, Failure> {
+    fn load(&mut self, _replay: &mut Replay) -> Result<Revision, Failure> {
         Ok(FIRST_REVISION)
+    }
+
+    fn keeps_log(&self) -> bool {
+        true
     }
 
     fn commit(&mut self, batch: Batch<'_>) -> Result<(), Failure> {

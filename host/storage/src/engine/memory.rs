@@ -1,7 +1,7 @@
 //! An engine that keeps nothing: the store's own memory is all there is.
 
 use super::{Batch, Engine, Failure};
-use crate::{FIRST_REVISION, Object, Revision};
+use crate::{FIRST_REVISION, Revision, replay::Replay};
 
 /// Accepts everything.
 #[derive(Debug)]
@@ -16,8 +16,12 @@ impl Memory {
 }
 
 impl Engine for Memory {
-    fn load(&mut self, _visit: &mut dyn FnMut(Object)) -> Result<Revision, Failure> {
+    fn load(&mut self, _replay: &mut Replay) -> Result<Revision, Failure> {
         Ok(self.revision)
+    }
+
+    fn keeps_log(&self) -> bool {
+        false
     }
 
     fn commit(&mut self, batch: Batch<'_>) -> Result<(), Failure> {

@@ -1,23 +1,32 @@
 //! The embedded engine: one redb file, one transaction with fsync for each batch.
 
 use super::{Batch, Engine, Failure, record};
-use crate::{EventKind, FIRST_REVISION, Object, Revision};
+use crate::{FIRST_REVISION, Revision, replay::Replay};
 use redb::{
-    Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
-    TableError,
+    Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable,
+    ReadableTableMetadata, StorageError, TableDefinition, TableError,
 };
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs::{DirBuilder, File, OpenOptions, TryLockError},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
 
-const OBJECTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("objects");
+/// Every change by its revision: all there is of the objects. New rows come at the end; rows leave when neither the
+/// current state nor the history needs them.
+pub(super) const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
+/// Numbers with a checksum.
+const MARKS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("marks");
+/// The store's revision when rows were removed last; that of the last row counts if it is later.
+const MARK_REVISION: &str = "revision";
+/// Where the history of all collections begins at the earliest.
+const MARK_FLOOR: &str = "floor";
+/// Followed by a prefix: where the history of that collection begins.
+const MARK_HISTORY: &str = "history/";
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const META_FORMAT: &str = "format";
-const META_REVISION: &str = "revision";
 
 /// The file in the data directory.
 const FILE: &str = "store.redb";
@@ -31,6 +40,8 @@ const CACHE_BYTES: usize = 4 << 20;
 pub(crate) struct Redb {
     file: PathBuf,
     database: Option<Database>,
+    /// Nothing was ever committed.
+    fresh: bool,
     /// Held, never read.
     _lock: File,
 }
@@ -57,7 +68,7 @@ impl Redb {
         File::open(directory)
             .and_then(|directory| directory.sync_all())
             .map_err(|error| cannot("cannot sync", &error))?;
-        Ok(Self { file, database: Some(database), _lock: lock })
+        Ok(Self { file, database: Some(database), fresh: false, _lock: lock })
     }
 
     fn database(&self) -> Result<&Database, Failure> {
@@ -77,46 +88,24 @@ impl Redb {
 }
 
 impl Engine for Redb {
-    fn load(&mut self, visit: &mut dyn FnMut(Object)) -> Result<Revision, Failure> {
-        self.guarded(|database| {
-            let damaged = |error: &dyn std::fmt::Display| damaged(&self.file, error);
-            let transaction = database.begin_read().map_err(|error| damaged(&error))?;
-            let meta = match transaction.open_table(META) {
-                Ok(meta) => meta,
-                Err(TableError::TableDoesNotExist(_)) => return Ok(FIRST_REVISION),
-                Err(error) => return Err(damaged(&error)),
-            };
-            let number = |name: &str| match meta.get(name) {
-                Ok(Some(number)) => Ok(number.value()),
-                Ok(None) => Err(damaged(&format!("it has no {name}"))),
-                Err(error) => Err(damaged(&error)),
-            };
-            let format = number(META_FORMAT)?;
-            if format != record::FORMAT {
-                let file = self.file.display();
-                let ours = record::FORMAT;
-                return Err(format!(
-                    "{file} has format {format}, this program has {ours}; use the release that wrote it"
-                ));
-            }
-            let revision = number(META_REVISION)?;
-            let objects = transaction.open_table(OBJECTS).map_err(|error| damaged(&error))?;
-            let mut prefixes = HashSet::new();
-            for entry in objects.iter().map_err(|error| damaged(&error))? {
-                let (key, value) = entry.map_err(|error| damaged(&error))?;
-                let object = record::decode(key.value(), value.value(), &mut prefixes)
-                    .map_err(|error| damaged(&error))?;
-                if object.revision() > revision {
-                    return Err(damaged(&format!("{} is newer than the store", object.key())));
-                }
-                visit(object);
-            }
-            Ok(revision)
-        })
+    fn load(&mut self, replay: &mut Replay) -> Result<Revision, Failure> {
+        let revision = self.guarded(|database| {
+            let transaction = database.begin_read().map_err(|error| damaged(&self.file, &error))?;
+            load(&transaction, &self.file, replay)
+        })?;
+        self.fresh = revision.is_none();
+        Ok(revision.unwrap_or(FIRST_REVISION))
+    }
+
+    fn keeps_log(&self) -> bool {
+        true
     }
 
     fn commit(&mut self, batch: Batch<'_>) -> Result<(), Failure> {
-        self.guarded(|database| write(database, batch).map_err(|error| self.failed(&error)))
+        let fresh = self.fresh;
+        self.guarded(|database| write(database, batch, fresh).map_err(|error| self.failed(&error)))?;
+        self.fresh = false;
+        Ok(())
     }
 
     fn recover(&mut self) -> Result<Revision, Failure> {
@@ -167,30 +156,106 @@ fn open_database(file: &Path) -> Result<Database, Failure> {
     }
 }
 
+/// Replays the log. `None`: there is none yet.
+fn load(
+    transaction: &ReadTransaction,
+    file: &Path,
+    replay: &mut Replay,
+) -> Result<Option<Revision>, Failure> {
+    let damaged = |error: &dyn std::fmt::Display| damaged(file, error);
+    let meta = match transaction.open_table(META) {
+        Ok(meta) => meta,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+        Err(error) => return Err(damaged(&error)),
+    };
+    match meta.get(META_FORMAT).map_err(|error| damaged(&error))?.map(|format| format.value()) {
+        Some(record::FORMAT) => {}
+        Some(format) => {
+            let (file, ours) = (file.display(), record::FORMAT);
+            return Err(format!(
+                "{file} has format {format}, this program has {ours}; use the release that wrote it"
+            ));
+        }
+        None => return Err(damaged(&"it has no format")),
+    }
+    let marks = transaction.open_table(MARKS).map_err(|error| damaged(&error))?;
+    let (mut revision, mut floor, mut horizons) = (None, 0, HashMap::new());
+    for entry in marks.iter().map_err(|error| damaged(&error))? {
+        let (name, value) = entry.map_err(|error| damaged(&error))?;
+        let name = name.value();
+        let number = record::decode_mark(name, value.value())
+            .ok_or_else(|| damaged(&format!("the checksum of its mark {name} is wrong")))?;
+        match name.strip_prefix(MARK_HISTORY) {
+            Some(prefix) => drop(horizons.insert(prefix.to_owned(), number)),
+            None if name == MARK_REVISION => revision = Some(number),
+            None if name == MARK_FLOOR => floor = number,
+            None => return Err(damaged(&format!("it has an unknown mark {name}"))),
+        }
+    }
+    let marked = revision.ok_or_else(|| damaged(&"it has no revision"))?;
+    let log = transaction.open_table(LOG).map_err(|error| damaged(&error))?;
+    let mut prefixes = HashSet::new();
+    let last = match log.last().map_err(|error| damaged(&error))? {
+        Some((revision, value)) => Some(
+            record::decode(revision.value(), value.value(), &mut prefixes)
+                .map_err(|error| damaged(&error))?,
+        ),
+        None => None,
+    };
+    let (last_at, last_revision) = last.map_or((0, 0), |row| (row.at, row.revision));
+    replay.begin(last_at, floor, horizons);
+    let mut seen = 0;
+    let mut rows = 0;
+    for entry in log.iter().map_err(|error| damaged(&error))? {
+        let (revision, value) = entry.map_err(|error| damaged(&error))?;
+        let row = record::decode(revision.value(), value.value(), &mut prefixes)
+            .map_err(|error| damaged(&error))?;
+        if row.revision <= seen {
+            return Err(damaged(&format!("revision {} stands after {seen}", row.revision)));
+        }
+        seen = row.revision;
+        rows += 1;
+        replay.row(row).map_err(|error| damaged(&error))?;
+    }
+    let stated = log.len().map_err(|error| damaged(&error))?;
+    if (seen, rows) != (last_revision, stated) {
+        return Err(damaged(&format!("its log has {rows} rows instead of {stated}")));
+    }
+    Ok(Some(marked.max(seen)))
+}
+
 /// Commits in one phase, with one fsync. Quick repair would save the walk over the tree after a crash (1.8 ms for
 /// each MB, while loading takes as long anyway) and cost a second fsync in each commit, which is 1.7 × the
 /// latency; and the walk verifies every page.
-fn write(database: &Database, batch: Batch<'_>) -> Result<(), redb::Error> {
+fn write(database: &Database, batch: Batch<'_>, fresh: bool) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     {
-        let mut objects = transaction.open_table(OBJECTS)?;
+        let mut log = transaction.open_table(LOG)?;
         let (mut key, mut value) = (String::new(), Vec::new());
         for event in batch.changes {
-            match event.kind {
-                EventKind::Added | EventKind::Modified => {
-                    record::encode(&event.object, &mut key, &mut value)
-                        .map_err(|error| redb::Error::Io(std::io::Error::other(error)))?;
-                    objects.insert(key.as_str(), value.as_slice())?;
-                }
-                EventKind::Deleted => {
-                    record::encode_key(event.object.key(), &mut key);
-                    objects.remove(key.as_str())?;
-                }
+            record::encode(event, batch.at, &mut key, &mut value)
+                .map_err(|error| redb::Error::Io(std::io::Error::other(error)))?;
+            log.insert(event.revision(), value.as_slice())?;
+        }
+        for row in &batch.trim.rows {
+            log.remove(row)?;
+        }
+        if fresh {
+            transaction.open_table(META)?.insert(META_FORMAT, record::FORMAT)?;
+        }
+        if fresh || !batch.trim.is_empty() {
+            let mut marks = transaction.open_table(MARKS)?;
+            let mut mark = |name: &str, number| {
+                marks.insert(name, record::encode_mark(name, number).as_slice()).map(drop)
+            };
+            mark(MARK_REVISION, batch.revision)?;
+            if batch.trim.floor > 0 {
+                mark(MARK_FLOOR, batch.trim.floor)?;
+            }
+            for (prefix, horizon) in &batch.trim.horizons {
+                mark(&[MARK_HISTORY, prefix].concat(), *horizon)?;
             }
         }
-        let mut meta = transaction.open_table(META)?;
-        meta.insert(META_FORMAT, record::FORMAT)?;
-        meta.insert(META_REVISION, batch.revision)?;
     }
     transaction.commit()?;
     Ok(())
@@ -198,11 +263,15 @@ fn write(database: &Database, batch: Batch<'_>) -> Result<(), redb::Error> {
 
 fn durable_revision(database: &Database) -> Result<Revision, redb::Error> {
     let transaction = database.begin_read()?;
-    match transaction.open_table(META) {
-        Ok(meta) => Ok(meta.get(META_REVISION)?.map_or(FIRST_REVISION, |revision| revision.value())),
-        Err(TableError::TableDoesNotExist(_)) => Ok(FIRST_REVISION),
-        Err(error) => Err(error.into()),
-    }
+    let last = match transaction.open_table(LOG) {
+        Ok(log) => log.last()?.map_or(0, |(revision, _)| revision.value()),
+        Err(TableError::TableDoesNotExist(_)) => return Ok(FIRST_REVISION),
+        Err(error) => return Err(error.into()),
+    };
+    let marks = transaction.open_table(MARKS)?;
+    let marked = marks.get(MARK_REVISION)?;
+    let marked = marked.and_then(|mark| record::decode_mark(MARK_REVISION, mark.value()));
+    marked.map(|marked| marked.max(last)).ok_or_else(|| redb::Error::Corrupted("no revision".to_owned()))
 }
 
 fn in_use(place: &Path) -> Failure {

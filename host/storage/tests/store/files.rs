@@ -1,7 +1,7 @@
 //! The data directory: restarts, locks, permissions, damage.
 
 use crate::{contents, embedded, key, open, pods, value};
-use chainplate_storage::{Error, Key, ListRequest, Options, Store};
+use chainplate_storage::{Error, EventKind, Key, ListRequest, Store};
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 async fn refusal(directory: &Path) -> String {
@@ -12,7 +12,7 @@ async fn refusal(directory: &Path) -> String {
 }
 
 #[tokio::test]
-async fn a_restart_keeps_objects_and_the_clock_but_not_the_history() {
+async fn a_restart_keeps_objects_the_clock_and_the_history() {
     let place = tempfile::tempdir().unwrap();
     let store = open(place.path()).await;
     assert_eq!(store.revision(), 1);
@@ -34,9 +34,20 @@ async fn a_restart_keeps_objects_and_the_clock_but_not_the_history() {
     assert_eq!((after.revision(), after.create_revision()), (5, 2));
     assert_eq!(after.stored(), before.stored());
     assert_eq!(after.after_head(), before.after_head());
-    assert!(matches!(store.watch("pods", 6), Err(Error::Compacted { oldest: 7, .. })));
-    assert!(matches!(store.watch("new", 6), Err(Error::Compacted { oldest: 7, .. })));
-    let mut watch = store.watch("pods", 7).unwrap();
+    let mut watch = store.watch("pods", 4).unwrap();
+    let events = watch.next(9).await.unwrap().unwrap();
+    let tell = |event: &std::sync::Arc<chainplate_storage::Event>| {
+        let previous = event.previous.as_ref().map(|previous| crate::spec(previous));
+        (event.revision(), event.kind, previous)
+    };
+    let told: Vec<_> = events.iter().map(tell).collect();
+    let expected = [(5, EventKind::Modified, Some("1".into())), (7, EventKind::Deleted, Some("2".into()))];
+    assert_eq!(told, expected);
+    assert_eq!(crate::spec(&events[1].object), "2");
+    let past = ListRequest { at: Some(4), ..pods() };
+    assert_eq!(contents(&store, &past).1, ["a/one=1", "a/two=2", "three=3"]);
+    // Who has watched an empty collection goes on, too.
+    store.watch("new", 6).unwrap();
     store.update(key("three"), value("4"), Some(4), None).await.unwrap();
     assert_eq!(watch.next(9).await.unwrap().unwrap()[0].revision(), 8);
     // Equal to what was loaded: no write.
