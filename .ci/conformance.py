@@ -19,6 +19,15 @@ RATCHET = ROOT / ".ci" / "not-passing.txt"
 TOKEN = "conformance"
 
 
+def program():
+    """The program as `cargo test --workspace` built it: `cargo run` would choose other features and build it anew."""
+    cargo = os.environ.get("CARGO", "cargo")
+    metadata = [cargo, "metadata", "--no-deps", "--locked", "--format-version=1"]
+    target = json.loads(subprocess.run(metadata, cwd=ROOT, check=True, capture_output=True).stdout)["target_directory"]
+    subprocess.run([cargo, "test", "--workspace", "--locked", "--no-run", "--quiet"], cwd=ROOT, check=True)
+    return pathlib.Path(target) / "debug" / "chainplate"
+
+
 def wait_for_url(server, log):
     """The URL that the server tells once it listens."""
     deadline = time.monotonic() + 60
@@ -34,10 +43,9 @@ def replay(conformance, directory):
     """Runs every scenario against a fresh server; name -> result."""
     tokens, log, results = directory / "tokens.csv", directory / "log", directory / "results.json"
     tokens.write_text(f'{TOKEN},conformance,1,"system:masters"\n')
-    program = [os.environ.get("CARGO", "cargo"), "run", "--quiet", "--locked", "--"]
     options = ["--bind-address=127.0.0.1", "--secure-port=0", f"--data-dir={directory / 'data'}", f"--token-auth-file={tokens}"]
     with log.open("wb") as sink:
-        server = subprocess.Popen(program + options, cwd=ROOT, stderr=sink, stdout=sink, start_new_session=True)
+        server = subprocess.Popen([program()] + options, cwd=ROOT, stderr=sink, stdout=sink, start_new_session=True)
         try:
             url = wait_for_url(server, log)
             subprocess.run(
