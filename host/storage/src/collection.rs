@@ -1,6 +1,6 @@
 //! The current state and the recent history of one collection.
 
-use crate::{Error, Event, EventKind, List, ListRequest, Object, Result, Revision};
+use crate::{Error, Event, EventKind, List, ListRequest, Object, Options, Result, Revision};
 use parking_lot::RwLock;
 use std::{
     borrow::Borrow,
@@ -55,6 +55,13 @@ pub(crate) struct Bounds {
     pub(crate) bytes: usize,
     /// In milliseconds.
     pub(crate) age: u64,
+}
+
+impl Bounds {
+    pub(crate) fn of(options: &Options) -> Self {
+        let age = u64::try_from(options.history_age.as_millis()).unwrap_or(u64::MAX);
+        Self { events: options.history_events, bytes: options.history_bytes, age }
+    }
 }
 
 #[derive(Debug)]

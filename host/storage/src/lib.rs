@@ -21,9 +21,11 @@ mod document;
 mod engine;
 mod expiry;
 mod key;
+pub mod maintenance;
 mod object;
 mod replay;
 mod shared;
+pub mod snapshot;
 mod stats;
 mod store;
 mod watch;
@@ -89,6 +91,9 @@ pub enum Error {
     /// The store was closed, or its writer is lost.
     #[error("the store is closed")]
     Closed,
+    /// A snapshot is not one, is damaged or incomplete, or cannot be taken.
+    #[error("snapshot: {0}")]
+    Snapshot(String),
     /// The engine failed; nothing was acknowledged. Whether the write took place shows once the engine works
     /// again.
     #[error("storage engine: {0}")]

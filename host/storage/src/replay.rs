@@ -54,6 +54,7 @@ pub(crate) struct Replayed {
     pub(crate) now: u64,
     /// Where the history of collections begins of which there is nothing in the log; `None`: there is no log.
     pub(crate) begin: Option<Revision>,
+    pub(crate) rows: u64,
 }
 
 impl Replay {
@@ -147,6 +148,7 @@ impl Replay {
             retired: self.retired,
             now: self.now,
             begin: logged.then(|| self.floor.max(self.aged)),
+            rows: self.rows,
         }
     }
 }

@@ -44,7 +44,6 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(options: &Options) -> Self {
-        let age = u64::try_from(options.history_age.as_millis()).unwrap_or(u64::MAX);
         Self {
             collections: RwLock::default(),
             revision: AtomicU64::new(0),
@@ -58,7 +57,7 @@ impl Shared {
             begin: AtomicU64::new(u64::MAX),
             retired: Mutex::new(None),
             floor: AtomicU64::new(0),
-            bounds: Bounds { events: options.history_events, bytes: options.history_bytes, age },
+            bounds: Bounds::of(options),
         }
     }
 

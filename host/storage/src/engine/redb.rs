@@ -1,7 +1,7 @@
 //! The embedded engine: one redb file, one transaction with fsync for each batch.
 
 use super::{Batch, Engine, Failure, record};
-use crate::{FIRST_REVISION, Revision, replay::Replay};
+use crate::{FIRST_REVISION, Object, Revision, replay::Replay};
 use redb::{
     Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable,
     ReadableTableMetadata, StorageError, TableDefinition, TableError,
@@ -12,11 +12,15 @@ use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// Every change by its revision: all there is of the objects. New rows come at the end; rows leave when neither the
 /// current state nor the history needs them.
-pub(super) const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
+const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
 /// Numbers with a checksum.
 const MARKS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("marks");
 /// The store's revision when rows were removed last; that of the last row counts if it is later.
@@ -29,7 +33,9 @@ const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const META_FORMAT: &str = "format";
 
 /// The file in the data directory.
-const FILE: &str = "store.redb";
+pub(crate) const FILE: &str = "store.redb";
+/// The same while a snapshot is restored.
+const RESTORING: &str = "restoring.redb";
 /// Locked while a process uses the directory; redb's own lock is released for a moment by `recover`.
 const LOCK: &str = "lock";
 /// Reads come from the store's memory: the cache only serves the inner pages of the tree on writes.
@@ -42,6 +48,8 @@ pub(crate) struct Redb {
     database: Option<Database>,
     /// Nothing was ever committed.
     fresh: bool,
+    /// The file was not closed in order.
+    repaired: bool,
     /// Held, never read.
     _lock: File,
 }
@@ -49,6 +57,16 @@ pub(crate) struct Redb {
 impl Redb {
     /// Opens the store in `directory`, which is made if it is not there.
     pub(crate) fn open(directory: &Path) -> Result<Self, Failure> {
+        if directory.join(RESTORING).exists() {
+            let directory = directory.display();
+            return Err(format!(
+                "a snapshot was not restored to its end in {directory}; empty the directory and restore it again"
+            ));
+        }
+        Self::open_file(directory, FILE)
+    }
+
+    fn open_file(directory: &Path, file: &str) -> Result<Self, Failure> {
         let cannot = |what: &str, error: &dyn std::fmt::Display| {
             format!("{what} {}: {error}; check the path and its permissions", directory.display())
         };
@@ -62,13 +80,15 @@ impl Redb {
             TryLockError::WouldBlock => in_use(directory),
             TryLockError::Error(error) => cannot("cannot lock", &error),
         })?;
-        let file = directory.join(FILE);
-        let database = open_database(&file)?;
+        let file = directory.join(file);
+        let repaired = Arc::new(AtomicBool::new(false));
+        let database = open_database(&file, &repaired)?;
+        let repaired = repaired.load(Ordering::Relaxed);
         // The new file's name must be as durable as what is written into it.
         File::open(directory)
             .and_then(|directory| directory.sync_all())
             .map_err(|error| cannot("cannot sync", &error))?;
-        Ok(Self { file, database: Some(database), fresh: false, _lock: lock })
+        Ok(Self { file, database: Some(database), fresh: false, repaired, _lock: lock })
     }
 
     fn database(&self) -> Result<&Database, Failure> {
@@ -84,6 +104,90 @@ impl Redb {
 
     fn failed(&self, error: &dyn std::fmt::Display) -> Failure {
         format!("{}: {error}; check free space and permissions", self.file.display())
+    }
+}
+
+/// What only closed stores need; see `crate::maintenance`.
+impl Redb {
+    /// Opens the store in `directory` if there is one.
+    pub(crate) fn open_existing(directory: &Path) -> Result<Self, Failure> {
+        let file = directory.join(FILE);
+        match file.metadata() {
+            Ok(_) => Self::open(directory),
+            Err(error) => Err(format!("there is no store in {}: {error}", directory.display())),
+        }
+    }
+
+    /// Makes a store of `objects` at `revision`, without any history. When that fails, nothing is left.
+    pub(crate) fn restore(
+        directory: &Path,
+        revision: Revision,
+        at: u64,
+        objects: impl Iterator<Item = Result<Object, Failure>>,
+    ) -> Result<u64, Failure> {
+        let cannot = |error| {
+            format!("cannot use {}: {error}; check the path and its permissions", directory.display())
+        };
+        match directory.read_dir().map(|mut entries| entries.next().is_some()) {
+            Ok(true) => {
+                let directory = directory.display();
+                return Err(format!("{directory} is not empty; restore into a new directory"));
+            }
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(cannot(error)),
+            Ok(false) | Err(_) => {}
+        }
+        let mut engine = Self::open_file(directory, RESTORING)?;
+        let file = engine.file.clone();
+        let filled = engine.guarded(|database| {
+            fill(database, revision, at, objects).map_err(|error| match error {
+                Ok(error) => engine.failed(&error),
+                Err(failure) => failure,
+            })
+        });
+        let filled = filled.and_then(|count| engine.close().map(|()| count)).and_then(|count| {
+            std::fs::rename(&file, directory.join(FILE))
+                .and_then(|()| File::open(directory)?.sync_all())
+                .map_err(cannot)?;
+            Ok(count)
+        });
+        if filled.is_err() {
+            // What cannot be removed is refused by name when it is opened.
+            let _ = engine.close();
+            let _ = std::fs::remove_file(&file);
+            let _ = std::fs::remove_file(directory.join(LOCK));
+        }
+        filled
+    }
+
+    /// Whether the file was not closed in order.
+    pub(crate) fn repaired(&self) -> bool {
+        self.repaired
+    }
+
+    /// Verifies every page of the file. `false`: it was repaired.
+    pub(crate) fn verify(&mut self) -> Result<bool, Failure> {
+        let file = self.file.clone();
+        let Some(database) = &mut self.database else {
+            return Err(format!("{} is not open", file.display()));
+        };
+        match catch_unwind(AssertUnwindSafe(|| database.check_integrity())) {
+            Ok(Ok(clean)) => Ok(clean),
+            Ok(Err(error)) => Err(damaged(&file, &error)),
+            Err(_) => Err(damaged(&file, &"see the log")),
+        }
+    }
+
+    /// Gives the free pages of the file back.
+    pub(crate) fn shrink(&mut self) -> Result<(), Failure> {
+        let file = self.file.clone();
+        let Some(database) = &mut self.database else {
+            return Err(format!("{} is not open", file.display()));
+        };
+        match catch_unwind(AssertUnwindSafe(|| database.compact())) {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.failed(&error)),
+            Err(_) => Err(damaged(&file, &"see the log")),
+        }
     }
 }
 
@@ -112,7 +216,7 @@ impl Engine for Redb {
         // After an I/O error redb refuses everything until the file is opened anew.
         let database = self.database.take();
         catch_unwind(AssertUnwindSafe(|| drop(database))).unwrap_or_default();
-        self.database = Some(open_database(&self.file)?);
+        self.database = Some(open_database(&self.file, &Arc::default())?);
         self.guarded(|database| durable_revision(database).map_err(|error| self.failed(&error)))
     }
 
@@ -128,14 +232,19 @@ fn private() -> OpenOptions {
     options
 }
 
-fn open_database(file: &Path) -> Result<Database, Failure> {
+/// `repaired` is set if it was not closed in order.
+fn open_database(file: &Path, repaired: &Arc<AtomicBool>) -> Result<Database, Failure> {
     let handle = private()
         .open(file)
         .map_err(|error| format!("cannot open {}: {error}; check its permissions", file.display()))?;
+    let repaired = repaired.clone();
     let opened = catch_unwind(AssertUnwindSafe(|| {
         Builder::new()
             .set_cache_size(CACHE_BYTES)
-            .set_repair_callback(|repair| tracing::info!(progress = repair.progress(), "repairing the store"))
+            .set_repair_callback(move |repair| {
+                repaired.store(true, Ordering::Relaxed);
+                tracing::info!(progress = repair.progress(), "repairing the store");
+            })
             .create_file(handle)
     }));
     match opened {
@@ -259,6 +368,40 @@ fn write(database: &Database, batch: Batch<'_>, fresh: bool) -> Result<(), redb:
     }
     transaction.commit()?;
     Ok(())
+}
+
+/// Everything in one transaction: a torn restore is none.
+fn fill(
+    database: &Database,
+    revision: Revision,
+    at: u64,
+    objects: impl Iterator<Item = Result<Object, Failure>>,
+) -> Result<u64, Result<redb::Error, Failure>> {
+    let broken = |error: redb::Error| Ok(error);
+    let transaction = database.begin_write().map_err(|error| broken(error.into()))?;
+    let mut count = 0;
+    {
+        let mut log = transaction.open_table(LOG).map_err(|error| broken(error.into()))?;
+        let (mut key, mut value) = (String::new(), Vec::new());
+        for object in objects {
+            let object = object.map_err(Err)?;
+            record::encode_object(&object, false, 0, at, &mut key, &mut value).map_err(Err)?;
+            log.insert(object.revision(), value.as_slice()).map_err(|error| broken(error.into()))?;
+            count += 1;
+        }
+    }
+    let finish = || -> Result<(), redb::Error> {
+        transaction.open_table(META)?.insert(META_FORMAT, record::FORMAT)?;
+        let mut marks = transaction.open_table(MARKS)?;
+        for name in [MARK_REVISION, MARK_FLOOR] {
+            marks.insert(name, record::encode_mark(name, revision).as_slice())?;
+        }
+        drop(marks);
+        transaction.commit()?;
+        Ok(())
+    };
+    finish().map_err(broken)?;
+    Ok(count)
 }
 
 fn durable_revision(database: &Database) -> Result<Revision, redb::Error> {

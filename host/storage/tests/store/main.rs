@@ -3,9 +3,13 @@
 
 mod behaviour;
 mod crash;
+mod expiry;
 mod files;
 mod history;
+mod linear;
+mod log;
 mod model;
+mod snapshots;
 mod watching;
 
 use bytes::Bytes;
