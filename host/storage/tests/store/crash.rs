@@ -1,9 +1,9 @@
 //! `kill -9` while writing, and a disk that is full for a while. This binary starts itself as the victim.
 
-use crate::{LONG, key, open, pods, value};
-use chainplate_storage::{Error, Revision};
+use crate::{LONG, embedded, key, open, pods, value};
+use chainplate_storage::{Error, Event, EventKind, ListRequest, Options, Revision, Store, maintenance};
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
@@ -41,18 +41,36 @@ fn directory() -> std::path::PathBuf {
     std::env::var_os(DIRECTORY).unwrap().into()
 }
 
+/// How an event is told: `<kind> <path> <revision> <create revision>`.
+fn tell(event: &Event) -> String {
+    let (object, kind) = (&event.object, event.kind);
+    format!("{kind:?} {} {} {}", object.key().path, object.revision(), object.create_revision())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the victim of acknowledged_writes_survive_kill_9"]
 async fn writes_until_killed() {
-    let store = open(&directory()).await;
+    let store = Store::open(options(&directory())).await.unwrap();
     let round = store.revision();
-    let mut writers = tokio::task::JoinSet::new();
+    let mut watch = store.watch("pods", round).unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move {
+        loop {
+            for event in watch.next(3).await.unwrap().unwrap() {
+                println!("!w {}", tell(&event));
+            }
+        }
+    });
     for writer in 0..8 {
         let store = store.clone();
-        writers.spawn(async move {
+        tasks.spawn(async move {
             for number in 0.. {
                 let path = format!("{round}/{writer}-{number}");
-                let made = store.create(key(&path), value(&"x".repeat(number % 5000)), None).await.unwrap();
+                // A lifetime that ends in the middle of it all, of an object that nobody asks for.
+                let brief = key(&format!("brief/{round}-{writer}-{number}"));
+                store.create(brief, value(""), Some(Duration::from_millis(number))).await.unwrap();
+                let content = value(&"x".repeat(number as usize % 5000));
+                let made = store.create(key(&path), content, None).await.unwrap();
                 println!("!+ {path} {}", made.revision());
                 if number % 3 == 2 {
                     let path = format!("{round}/{writer}-{}", number - 1);
@@ -60,29 +78,127 @@ async fn writes_until_killed() {
                     let gone = store.delete(key(&path), None).await.unwrap();
                     println!("!- {path} {}", gone.revision());
                 }
+                if number % 3 == 0 && number > 0 {
+                    let path = format!("{round}/{writer}-{}", number - 1);
+                    println!("!~ {path} 0");
+                    let changed = store.update(key(&path), value("changed"), None, None).await.unwrap();
+                    println!("!= {path} {}", changed.revision());
+                }
             }
         });
     }
-    writers.join_all().await;
+    tasks.join_all().await;
 }
 
+/// A history that is shorter than the test, so that the log is trimmed all the time.
+fn options(directory: &Path) -> Options {
+    Options { history_events: 700, ..embedded(directory) }
+}
+
+/// What the parent knows of the store that is killed again and again.
+#[derive(Default)]
+struct Known {
+    /// The revision of the last acknowledged write of each object.
+    made: HashMap<String, Revision>,
+    /// Objects of which a change was asked for that is not acknowledged yet.
+    touched: HashSet<String>,
+    gone: HashSet<String>,
+    last: Revision,
+    /// What the watch in the victim has seen in this round.
+    watched: Vec<(Revision, String)>,
+}
+
+impl Known {
+    /// Takes a victim's report in; `None` if it was cut.
+    fn take(&mut self, report: &str) -> Option<()> {
+        let words: Vec<_> = report.split(' ').collect();
+        if let ["w", kind, path, revision, created] = words[..] {
+            let told = format!("{kind} {path} {revision} {}", created.parse::<Revision>().ok()?);
+            self.watched.push((revision.parse().ok()?, told));
+            return Some(());
+        }
+        let [what, path, revision] = words[..] else { return None };
+        let (path, revision) = (path.to_owned(), revision.parse::<Revision>().ok()?);
+        self.last = self.last.max(revision);
+        match what {
+            "+" => drop(self.made.insert(path, revision)),
+            "=" => {
+                self.touched.remove(&path);
+                self.made.insert(path, revision);
+            }
+            "~" => drop(self.touched.insert(path)),
+            _ => drop(self.gone.insert(path)),
+        }
+        Some(())
+    }
+
+    fn compare(&self, store: &Store) {
+        assert!(
+            store.revision() >= self.last,
+            "the revision went back from {} to {}",
+            self.last,
+            store.revision()
+        );
+        for (path, revision) in &self.made {
+            match store.get(&key(path)) {
+                Some(object) if self.touched.contains(path) => {
+                    assert!(object.revision() >= *revision, "{path}")
+                }
+                Some(object) => assert_eq!(object.revision(), *revision, "{path}"),
+                None => assert!(self.touched.contains(path), "{path} at {revision} is lost"),
+            }
+            assert!(!self.gone.contains(path) || store.get(&key(path)).is_none(), "{path} is back");
+        }
+    }
+
+    /// What the watch saw is what happened, and from there it goes on: every change, once, up to the state.
+    async fn resume(&self, store: &Store) {
+        let end = store.revision();
+        let oldest = end.saturating_sub(700).max(1);
+        let mut history: BTreeMap<Revision, String> = BTreeMap::new();
+        let mut watch = store.watch("pods", oldest).unwrap();
+        let mut state: BTreeMap<String, Revision> = BTreeMap::new();
+        let past = store.list(&ListRequest { at: Some(oldest), ..pods() }).unwrap();
+        state.extend(past.objects.iter().map(|object| (object.key().path.to_string(), object.revision())));
+        while history.last_key_value().map_or(oldest, |(revision, _)| *revision) < end {
+            for event in watch.next(100).await.unwrap().unwrap() {
+                let (path, revision) = (event.object.key().path.to_string(), event.revision());
+                assert_eq!(revision, oldest + 1 + history.len() as u64, "missed or repeated");
+                let before = match event.kind {
+                    EventKind::Deleted => state.remove(&path),
+                    EventKind::Added | EventKind::Modified => state.insert(path, revision),
+                };
+                assert_eq!(before, event.previous.as_ref().map(|previous| previous.revision()));
+                history.insert(revision, tell(&event));
+            }
+        }
+        let now = store.list(&pods()).unwrap();
+        let now = now.objects.iter().map(|object| (object.key().path.to_string(), object.revision()));
+        assert_eq!(state, now.collect());
+        for (revision, told) in self.watched.iter().filter(|(revision, _)| *revision > oldest) {
+            assert_eq!(history.get(revision), Some(told), "what was watched is not what happened");
+        }
+        let seen = self.watched.last().map_or(oldest, |(revision, _)| *revision);
+        if seen >= oldest && seen < end {
+            let mut watch = store.watch("pods", seen).unwrap();
+            assert_eq!(watch.next(1).await.unwrap().unwrap()[0].revision(), seen + 1);
+        }
+    }
+}
+
+/// `CHAINPLATE_CRASH_ROUNDS=200 cargo test -p chainplate-storage --test store kill_9` is the long run.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_writes_survive_kill_9() {
     let rounds = std::env::var(ROUNDS).map_or(8, |rounds| rounds.parse().unwrap());
     let place = tempfile::tempdir().unwrap();
-    let (mut made, mut touched) = (HashMap::<String, Revision>::new(), HashSet::<String>::new());
-    let (mut gone, mut last) = (HashSet::<String>::new(), 0);
+    let mut known = Known::default();
     for round in 0..rounds {
         let (mut child, output) = victim("crash::writes_until_killed", place.path(), None);
         let mut lines = 0;
+        known.watched.clear();
         for report in reports(output) {
-            let [what, path, revision] = report.split(' ').collect::<Vec<_>>()[..] else { break };
-            let (path, Ok(revision)) = (path.to_owned(), revision.parse::<Revision>()) else { break };
-            last = last.max(revision);
-            match what {
-                "+" => drop(made.insert(path, revision)),
-                "~" => drop(touched.insert(path)),
-                _ => drop(gone.insert(path)),
+            if known.take(&report).is_none() {
+                break;
             }
             lines += 1;
             // Another moment in each round; what is in the pipe still counts.
@@ -93,23 +209,17 @@ async fn acknowledged_writes_survive_kill_9() {
         child.wait().unwrap();
         assert!(lines > 4, "the victim wrote nothing");
         let begun = Instant::now();
-        let store = open(place.path()).await;
+        let store = Store::open(options(place.path())).await.unwrap();
         println!("round {round}: opened at {} in {:?}", store.revision(), begun.elapsed());
-        assert!(store.revision() >= last, "the revision went back from {last} to {}", store.revision());
-        last = store.revision();
-        for (path, revision) in &made {
-            match store.get(&key(path)) {
-                Some(object) => {
-                    assert_eq!(object.revision(), *revision, "{path}");
-                    assert!(!gone.contains(path), "{path} is back");
-                }
-                None => assert!(touched.contains(path), "{path} at {revision} is lost"),
-            }
-        }
+        known.compare(&store);
+        known.resume(&store).await;
         let next = store.create(key(&format!("check/{round}")), value(""), None).await.unwrap();
-        assert_eq!(next.revision(), last + 1);
+        known.last = next.revision();
         store.close().await.unwrap();
     }
+    let report = maintenance::check(place.path()).unwrap();
+    println!("{report:?}");
+    assert_eq!(report.objects["pods"], open(place.path()).await.count("pods"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -174,3 +174,83 @@ async fn overwritten_pages_are_noticed() {
     }
     assert!(refused > 0);
 }
+
+#[tokio::test]
+async fn a_directory_that_is_read_only_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    filled(place.path()).await;
+    let set = |mode| fs::set_permissions(place.path(), fs::Permissions::from_mode(mode)).unwrap();
+    set(0o500);
+    fs::set_permissions(place.path().join("lock"), fs::Permissions::from_mode(0o400)).unwrap();
+    fs::set_permissions(place.path().join("store.redb"), fs::Permissions::from_mode(0o400)).unwrap();
+    // Permissions do not bind the superuser.
+    if fs::OpenOptions::new().append(true).open(place.path().join("store.redb")).is_err() {
+        let why = refusal(place.path()).await;
+        assert!(why.contains("cannot write in") && why.contains("check the path"), "{why}");
+    }
+    set(0o700);
+    // Nor can anyone write here.
+    let why = refusal(Path::new("/proc/self/data")).await;
+    assert!(why.contains("cannot make the data directory /proc/self/data"), "{why}");
+}
+
+/// Whether it is a failure, which must name the file.
+fn named<T>(result: Result<T, Error>) -> bool {
+    match result {
+        Ok(_) => false,
+        Err(Error::Engine(why)) if why.contains("store.redb") => true,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// Every store that opens after `damage` has the 200 objects as they were; returns how many were refused.
+async fn survive(whole: &[u8], rounds: usize, damage: impl Fn(&mut Vec<u8>, usize)) -> usize {
+    let mut refused = 0;
+    for round in 0..rounds {
+        let place = tempfile::tempdir().unwrap();
+        let mut damaged = whole.to_vec();
+        damage(&mut damaged, round);
+        fs::write(place.path().join("store.redb"), &damaged).unwrap();
+        match Store::open(embedded(place.path())).await {
+            Ok(store) => {
+                let list = store.list(&pods()).unwrap();
+                assert_eq!((list.revision, list.objects.len()), (201, 200), "round {round}");
+                assert!(list.objects.iter().all(|object| crate::spec(object) == "x".repeat(2000)));
+                // What is wrong with the free pages may show only now.
+                refused += usize::from(named(store.close().await));
+            }
+            refusal => refused += usize::from(named(refusal)),
+        }
+    }
+    refused
+}
+
+/// Some number that differs from round to round, below `bound`.
+fn scattered(round: usize, bound: usize) -> usize {
+    (round as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23) as usize % bound
+}
+
+#[tokio::test]
+async fn changed_bytes_and_torn_writes_are_noticed_or_harmless() {
+    let place = tempfile::tempdir().unwrap();
+    filled(place.path()).await;
+    let file = place.path().join("store.redb");
+    let closed = fs::read(&file).unwrap();
+    // As a crash leaves it.
+    let store = open(place.path()).await;
+    let running = fs::read(&file).unwrap();
+    for (whole, name) in [(&closed, "closed"), (&running, "running")] {
+        let length = whole.len();
+        let flipped = survive(whole, 60, |bytes, round| {
+            bytes[scattered(round, length)] ^= 1 << (round % 8);
+        });
+        // The first page says where everything is.
+        let head = survive(whole, 80, |bytes, round| bytes[4 * round] ^= 1 << (round % 8)).await;
+        let torn = survive(whole, 20, |bytes, round| {
+            let at = scattered(round, length / 512) * 512;
+            bytes[at..at + 512].fill(0);
+        });
+        println!("{name}: refused {} + {head} + {}", flipped.await, torn.await);
+    }
+    store.close().await.unwrap();
+}
