@@ -161,6 +161,16 @@ impl Collection {
         self.state.read().compacted
     }
 
+    /// Replaces everything; of what happened before `revision` nothing is known any more.
+    pub(crate) fn reset(&self, objects: Vec<Arc<Object>>, revision: Revision) {
+        let objects = objects.into_iter().map(ByPath).collect();
+        let state =
+            State { objects, last: revision, compacted: revision, dropped: revision, ..State::default() };
+        let before = std::mem::replace(&mut *self.state.write(), state);
+        // Freed outside of the lock.
+        drop(before);
+    }
+
     /// Wakes the watches.
     pub(crate) fn wake(&self) {
         self.changed.send_replace(());

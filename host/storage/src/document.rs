@@ -73,6 +73,16 @@ impl Document {
         splice(&self.value[..at], &self.value[at..], self.empty, revision, (self.member, self.open, self.end))
     }
 
+    /// The checked value.
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.value
+    }
+
+    /// The value of `metadata`.
+    pub(crate) fn metadata(&self) -> &[u8] {
+        &self.value[self.open as usize - 1..self.end as usize]
+    }
+
     /// How many bytes it has.
     pub(crate) fn len(&self) -> usize {
         self.value.len()

@@ -19,6 +19,7 @@
 mod collection;
 mod document;
 mod engine;
+mod etcd;
 mod expiry;
 mod key;
 pub mod maintenance;

@@ -126,6 +126,22 @@ impl Shared {
         self.retired.lock().as_mut().map(std::mem::take).unwrap_or_default()
     }
 
+    /// Replaces everything, at the start or when changes were missed: running watches end, as there is no history.
+    pub(crate) fn reset(&self, mut objects: HashMap<Arc<str>, Vec<Arc<crate::Object>>>, revision: Revision) {
+        let mut collections = self.collections.write();
+        for collection in collections.values() {
+            collection.reset(objects.remove(&collection.prefix).unwrap_or_default(), revision);
+        }
+        for (prefix, objects) in objects {
+            collections.insert(prefix.clone(), Arc::new(Collection::new(prefix, objects, revision)));
+        }
+        // Before a collection is made that was empty at an older revision.
+        self.publish(revision);
+        let all: Vec<_> = collections.values().cloned().collect();
+        drop(collections);
+        all.iter().for_each(|collection| collection.wake());
+    }
+
     pub(crate) fn revision(&self) -> Revision {
         self.revision.load(Ordering::Acquire)
     }

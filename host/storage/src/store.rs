@@ -4,6 +4,7 @@ use crate::{
     EngineOptions, Error, Key, List, ListRequest, Object, Options, Result, Revision, Stats, Watch,
     document::Document,
     engine::{Engine, memory::Memory, redb::Redb},
+    etcd::Etcd,
     shared::Shared,
     writer::{self, Message, Operation, Place, Request},
 };
@@ -18,6 +19,8 @@ use tokio::sync::{Mutex, Semaphore, oneshot};
 
 /// Values that wait for the writer, at most, in KiB. Further writers wait for their turn.
 const QUEUE_KIB: usize = 64 << 10;
+/// Writes that etcd is to do at once, at most.
+const ETCD_WRITES: usize = 1024;
 
 /// A cloneable handle. When the last one goes without [`Store::close`], what is queued is still written, but
 /// nobody can tell when the directory is free again.
@@ -28,9 +31,20 @@ pub struct Store {
 
 struct Inner {
     shared: Arc<Shared>,
-    writer: mpsc::Sender<Message>,
     queue: Arc<Semaphore>,
     max_object_bytes: usize,
+    backend: Backend,
+}
+
+/// Who writes.
+enum Backend {
+    Local(Local),
+    Etcd(Etcd),
+}
+
+/// A thread of this process.
+struct Local {
+    writer: mpsc::Sender<Message>,
     thread: Mutex<Option<JoinHandle<Result<()>>>>,
 }
 
@@ -52,7 +66,11 @@ impl Store {
             EngineOptions::Embedded { directory } => {
                 Self::open_engine(&options, move || Ok(Box::new(Redb::open(&directory)?))).await
             }
-            EngineOptions::Etcd(_) => Err(Error::Engine("etcd is not supported yet".to_owned())),
+            EngineOptions::Etcd(etcd) => {
+                let shared = Arc::new(Shared::new(&options));
+                let backend = Backend::Etcd(Etcd::open(&options, &etcd, shared.clone()).await?);
+                Ok(Self::new(&options, shared, Arc::new(Semaphore::new(QUEUE_KIB)), backend))
+            }
         }
     }
 
@@ -75,9 +93,19 @@ impl Store {
                 Error::Engine(format!("cannot start the writer's thread: {error}; check the limits"))
             })?;
         opened.await.map_err(|_| Error::Closed)??;
-        let thread = Mutex::new(Some(thread));
+        let backend = Backend::Local(Local { writer, thread: Mutex::new(Some(thread)) });
+        Ok(Self::new(options, shared, queue, backend))
+    }
+
+    fn new(options: &Options, shared: Arc<Shared>, queue: Arc<Semaphore>, backend: Backend) -> Self {
         let max_object_bytes = options.max_object_bytes;
-        Ok(Self { inner: Arc::new(Inner { shared, writer, queue, max_object_bytes, thread }) })
+        Self { inner: Arc::new(Inner { shared, queue, max_object_bytes, backend }) }
+    }
+
+    /// Whether other servers may write into the same storage.
+    pub fn is_shared(&self) -> bool {
+        // The embedded engine locks its directory.
+        matches!(self.inner.backend, Backend::Etcd(_))
     }
 
     /// The revision of the last acknowledged write; [`crate::FIRST_REVISION`] before the first.
@@ -99,7 +127,10 @@ impl Store {
     /// # Errors
     /// `Engine` when that cannot be found out in a few seconds; `Closed`.
     pub async fn refresh(&self) -> Result<()> {
-        self.inner.shared.check_open()
+        match &self.inner.backend {
+            Backend::Local(_) => self.inner.shared.check_open(),
+            Backend::Etcd(etcd) => etcd.refresh().await,
+        }
     }
 
     /// The current state of one object, as of the last write through this host or [`Store::refresh`].
@@ -185,6 +216,9 @@ impl Store {
         if revision > current {
             return Err(Error::FutureRevision { requested: revision, current });
         }
+        if let Backend::Etcd(etcd) = &self.inner.backend {
+            etcd.compact(revision).await?;
+        }
         shared.compact(revision);
         Ok(())
     }
@@ -208,16 +242,31 @@ impl Store {
     /// # Errors
     /// `Engine` when the engine could not be closed in order; all that was acknowledged is durable even then.
     pub async fn close(&self) -> Result<()> {
-        let mut thread = self.inner.thread.lock().await;
+        let local = match &self.inner.backend {
+            Backend::Local(local) => local,
+            Backend::Etcd(etcd) => return self.close_etcd(etcd).await,
+        };
+        let mut thread = local.thread.lock().await;
         let Some(running) = thread.take() else { return Ok(()) };
         self.inner.queue.close();
         // Fails if the writer is gone already.
-        let _ = self.inner.writer.send(Message::Close);
+        let _ = local.writer.send(Message::Close);
         // The thread may wait for a disk: not on a runtime thread.
         match tokio::task::spawn_blocking(move || running.join()).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) | Err(_) => Err(Error::Closed),
         }
+    }
+
+    /// Waits for the writes under way, which are bounded in time, then ends everything.
+    async fn close_etcd(&self, etcd: &Etcd) -> Result<()> {
+        let all = u32::try_from(QUEUE_KIB).unwrap_or(u32::MAX);
+        // Who comes later waits behind this and finds the store closed.
+        let writes = self.inner.queue.acquire_many(all).await;
+        self.inner.queue.close();
+        drop(writes);
+        etcd.close().await;
+        Ok(())
     }
 
     fn document(&self, key: &Key, value: Bytes) -> Result<Document> {
@@ -229,12 +278,24 @@ impl Store {
     }
 
     async fn write(&self, key: Key, bytes: usize, operation: Operation) -> Result<Arc<Object>> {
-        let size = u32::try_from((1 + bytes / 1024).min(QUEUE_KIB)).unwrap_or(u32::MAX);
+        let least = match &self.inner.backend {
+            Backend::Local(_) => 1,
+            Backend::Etcd(_) => QUEUE_KIB / ETCD_WRITES,
+        };
+        let size = u32::try_from((1 + bytes / 1024).clamp(least, QUEUE_KIB)).unwrap_or(u32::MAX);
         let permit = self.inner.queue.clone().acquire_many_owned(size).await.map_err(|_| Error::Closed)?;
         let place = Place::new(permit, &self.inner.shared);
-        let (answer, answered) = oneshot::channel();
-        let request = Request { key, operation, answer, place };
-        self.inner.writer.send(Message::Write(request)).map_err(|_| Error::Closed)?;
-        answered.await.map_err(|_| Error::Closed)?
+        match &self.inner.backend {
+            Backend::Local(local) => {
+                let (answer, answered) = oneshot::channel();
+                let request = Request { key, operation, answer, place };
+                local.writer.send(Message::Write(request)).map_err(|_| Error::Closed)?;
+                answered.await.map_err(|_| Error::Closed)?
+            }
+            Backend::Etcd(etcd) => {
+                let _place = place;
+                etcd.write(key, operation).await
+            }
+        }
     }
 }
