@@ -14,7 +14,7 @@ use std::{
 };
 
 /// The documents of one group and version.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GroupVersion {
     /// The group, empty for core.
     pub group: String,
@@ -51,7 +51,8 @@ impl Publications {
         self.components.write().insert(plugin.name().to_owned(), Arc::downgrade(plugin));
     }
 
-    /// Publishes in one step. `digest` is that of the publisher's code.
+    /// Publishes in one step; whatever else the publisher has in `whole_group` is taken back. `digest` is that of the
+    /// publisher's code.
     ///
     /// # Errors
     /// 403 if another component publishes one of them.
@@ -59,6 +60,7 @@ impl Publications {
         &self,
         publisher: &str,
         digest: &str,
+        whole_group: Option<&str>,
         group_versions: Vec<GroupVersion>,
     ) -> Result<(), Status> {
         let mut published = self.published.write();
@@ -77,6 +79,7 @@ impl Publications {
             }
         }
         let mut next = Published::clone(&published);
+        next.retain(|_, there| there.publisher != publisher || Some(there.group.as_str()) != whole_group);
         for mut item in group_versions {
             item.publisher = publisher.to_owned();
             item.openapi_v3_hash = match &item.openapi_v3 {
@@ -87,21 +90,11 @@ impl Publications {
             .to_ascii_uppercase();
             next.insert((item.group.clone(), item.version.clone()), Arc::new(item));
         }
-        *published = Arc::new(next);
-        self.generation.fetch_add(1, Ordering::Release);
-        Ok(())
-    }
-
-    /// Takes a group-version back, if that component published it.
-    pub fn withdraw(&self, publisher: &str, group: &str, version: &str) {
-        let mut published = self.published.write();
-        let key = (group.to_owned(), version.to_owned());
-        if published.get(&key).is_some_and(|there| there.publisher == publisher) {
-            let mut next = Published::clone(&published);
-            next.remove(&key);
+        if next != **published {
             *published = Arc::new(next);
             self.generation.fetch_add(1, Ordering::Release);
         }
+        Ok(())
     }
 
     /// Changes with every publication.
@@ -144,14 +137,15 @@ mod tests {
     #[test]
     fn a_publication_is_all_or_nothing_and_belongs_to_its_component() {
         let publications = Publications::default();
-        publications.publish("a", "digest", vec![of("a.example.com")]).unwrap();
+        publications.publish("a", "digest", None, vec![of("a.example.com")]).unwrap();
         let refused =
-            publications.publish("b", "digest", vec![of("b.example.com"), of("a.example.com")]).unwrap_err();
+            publications.publish("b", "digest", None, vec![of("b.example.com"), of("a.example.com")]).unwrap_err();
         assert!(refused.message().contains("component \"a\" does"), "{refused}");
         assert_eq!(publications.all().len(), 1);
-        publications.withdraw("b", "a.example.com", "v1");
-        assert_eq!(publications.generation(), 1);
-        publications.withdraw("a", "a.example.com", "v1");
+        publications.publish("b", "digest", Some("a.example.com"), vec![]).unwrap();
+        publications.publish("a", "digest", Some("a.example.com"), vec![of("a.example.com")]).unwrap();
+        assert_eq!((publications.all().len(), publications.generation()), (1, 1), "nothing changed");
+        publications.publish("a", "digest", Some("a.example.com"), vec![]).unwrap();
         assert_eq!((publications.all().len(), publications.generation()), (0, 2));
     }
 }

@@ -1,6 +1,7 @@
 //! Work that components scheduled.
 
 use crate::plugin::{Plugin, PluginContext};
+use chainplate_storage::{ListRequest, Object, Revision};
 use parking_lot::Mutex;
 use std::{
     collections::HashSet,
@@ -10,6 +11,8 @@ use std::{
 
 /// Most tasks of one component that wait at a time.
 const MAX_WAITING: usize = 10_000;
+/// Changes taken from a followed collection in one go.
+const FOLLOW_BATCH: usize = 256;
 /// The pause after a first failure; doubled up to [`MAX_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(60);
@@ -20,6 +23,8 @@ pub(crate) struct Tasks {
     plugin: OnceLock<Weak<Plugin>>,
     waiting: Mutex<HashSet<String>>,
     running: tokio::sync::Mutex<()>,
+    /// Collections that are followed, and with which task.
+    followed: Mutex<HashSet<(Arc<str>, String)>>,
 }
 
 impl Tasks {
@@ -46,6 +51,50 @@ impl Tasks {
         }
         let context = Arc::clone(context);
         tokio::spawn(async move { context.tasks.run(&context, task, delay).await });
+    }
+
+    /// Schedules `task` + path for each object of the collection that changes from now on, if other servers may
+    /// change it.
+    pub(crate) fn follow(&self, context: &Arc<PluginContext>, prefix: Arc<str>, task: String) {
+        if !context.store.is_shared() || !self.followed.lock().insert((prefix.clone(), task.clone())) {
+            return;
+        }
+        let from = context.store.revision();
+        let context = Arc::clone(context);
+        tokio::spawn(async move {
+            let mut stopped = context.stopped.clone();
+            tokio::select! {
+                () = context.tasks.notice(&context, &prefix, &task, from) => {}
+                _ = stopped.wait_for(|stopped| *stopped) => {}
+            }
+        });
+    }
+
+    /// Ends when the store closes.
+    async fn notice(&self, context: &Arc<PluginContext>, prefix: &str, task: &str, from: Revision) {
+        let changed = |object: &Object| {
+            self.schedule(context, format!("{task}{}", object.key().path), Duration::ZERO);
+        };
+        let mut watch = context.store.watch(prefix, from);
+        loop {
+            let missed = match &mut watch {
+                Ok(watch) => match watch.next(FOLLOW_BATCH).await {
+                    Some(Ok(events)) => {
+                        events.iter().for_each(|event| changed(&event.object));
+                        continue;
+                    }
+                    Some(Err(missed)) => missed,
+                    None => return,
+                },
+                Err(missed) => missed.clone(),
+            };
+            // What was deleted meanwhile is not told of; who follows looks at the whole when told of anything.
+            tracing::debug!(plugin = context.name, prefix, "following anew: {missed}");
+            let all = ListRequest { prefix, ..ListRequest::default() };
+            let Ok(list) = context.store.list(&all) else { return };
+            list.objects.iter().for_each(|object| changed(object));
+            watch = context.store.watch(prefix, list.revision);
+        }
     }
 
     async fn run(&self, context: &PluginContext, task: String, delay: Duration) {

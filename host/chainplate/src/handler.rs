@@ -1,9 +1,13 @@
 //! From the filters to the chain, and from its answer to bytes.
 
-use chainplate_apimachinery::{Status, request::Verb};
+use chainplate_apimachinery::{
+    Status,
+    list_options::value,
+    request::{RequestInfo, Verb},
+};
 use chainplate_apiserver::{Body, BoxFuture, Handler, RequestBody, RequestContext};
 use chainplate_chain::{Answer, Chain, Request};
-use chainplate_plan::{Context, execute, status_response, status_response_for};
+use chainplate_plan::{Context, execute, status_response, status_response_for, unreadable};
 use chainplate_storage::Store;
 use http::{HeaderValue, Response, StatusCode, header};
 use std::{sync::Arc, time::Duration};
@@ -41,6 +45,11 @@ impl ChainHandler {
             warn: Arc::new(move |text| warnings.add(text)),
         };
         let (headers, query) = (request.headers.clone(), request.query.clone());
+        if wants_the_latest(&request.info, &query)
+            && let Err(error) = self.store.refresh().await
+        {
+            return status_response_for(&unreadable(&error), &headers, &query);
+        }
         match self.chain.handle(request).await {
             Answer::Plan(execution, request) => {
                 let context = Context {
@@ -60,6 +69,23 @@ impl ChainHandler {
             }
             Answer::NotFound => not_found(),
         }
+    }
+}
+
+/// Whether what is read must hold every write that was acknowledged before, by whichever server: all requests for
+/// stored objects but reads that name a resourceVersion or the snapshot that they go on with.
+fn wants_the_latest(info: &RequestInfo, query: &str) -> bool {
+    if !info.is_resource {
+        return false;
+    }
+    let names_a_state = || {
+        ["resourceVersion", "continue"]
+            .iter()
+            .any(|name| value(query, name).is_some_and(|value| !value.is_empty()))
+    };
+    match info.verb {
+        Verb::Get | Verb::List | Verb::Watch => !names_a_state(),
+        _ => true,
     }
 }
 

@@ -5,6 +5,7 @@
 mod chain_config;
 mod handler;
 mod metrics;
+pub mod storage;
 
 pub use chain_config::{ConfigError, chain_configuration};
 
@@ -13,7 +14,6 @@ use chainplate_apiserver::{
     GenericServer, PreparedServer, ShutdownTrigger, health::Check, listen, options::CompletedOptions,
 };
 use chainplate_chain::{Chain, Host, Metrics};
-use chainplate_storage::{EngineOptions, Store};
 use handler::ChainHandler;
 use parking_lot::RwLock;
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
@@ -43,11 +43,7 @@ impl Server {
         let port = listener.local_addr().context("the port that was bound")?.port();
         let configuration = chain_configuration(&options, port)?;
         let data = options.given.chainplate.data_dir.clone();
-        let engine = EngineOptions::Embedded { directory: data.clone() };
-        let store_options = chainplate_storage::Options { engine, ..Default::default() };
-        let store = Store::open(store_options)
-            .await
-            .with_context(|| format!("--data-dir {} cannot be used", data.display()))?;
+        let store = storage::open(&options.given.storage, &options.given.chainplate).await?;
         let (stop, stopped) = watch::channel(false);
         let series = Metrics::default();
         let host = Host {

@@ -140,7 +140,7 @@ fn plans(criterion: &mut Criterion) {
                 for _ in 0..WATCHERS {
                     watchers.push(run(&small, &query, Verb::Watch).await);
                 }
-                small.update(Key::new("configmaps", Some("ns"), "n00000"), value, None).await.unwrap();
+                small.update(Key::new("configmaps", Some("ns"), "n00000"), value, None, None).await.unwrap();
                 for watcher in &mut watchers {
                     black_box(watcher.frame().await);
                 }

@@ -52,8 +52,8 @@ pub(crate) fn too_large(requested: u64, current: u64) -> Status {
         .with_retry_after(1)
 }
 
-/// A read that storage refused.
-pub(crate) fn unreadable(error: &Error) -> Status {
+/// What a client is told of a read that storage refused.
+pub fn unreadable(error: &Error) -> Status {
     match error {
         Error::FutureRevision { requested, current } => too_large(*requested, *current),
         Error::Compacted { requested, oldest } => too_old(*requested, *oldest),

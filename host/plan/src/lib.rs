@@ -23,6 +23,7 @@ mod yaml;
 
 pub use answer::{status_response, status_response_for};
 pub use filter::Filter;
+pub use get::unreadable;
 pub use yaml::from_json as yaml_from_json;
 
 use answer::Failure;

@@ -3,7 +3,6 @@
 use crate::{
     definition::{self, FINALIZER, flag, text, versions},
     lifecycle,
-    strategy::Touched,
 };
 use chainplate_sdk::{
     Collection,
@@ -33,7 +32,7 @@ pub(crate) fn task(task: &str) -> Option<&str> {
 /// The Status of the storage; the host calls again.
 pub(crate) fn run(crds: &Collection, name: &str) -> Result<(), Status> {
     let Some((crd, revision)) = lifecycle::stored(crds, name)? else {
-        return lifecycle::follow(crds, &[Touched { name: name.to_owned(), old: None }]);
+        return lifecycle::follow(crds, [name]);
     };
     if !lifecycle::is_terminating(&crd) || !object::finalizers(&crd).any(|finalizer| finalizer == FINALIZER) {
         return Ok(());
@@ -89,7 +88,7 @@ fn finish(crds: &Collection, name: &str, crd: Value, revision: u64) -> Result<()
         }
         Err(status) if status.code() != 404 => Err(status),
         // Its names are free, its versions are no longer served.
-        _ => lifecycle::follow(crds, &[Touched { name: name.to_owned(), old: Some(crd) }]),
+        _ => lifecycle::follow(crds, [name]),
     }
 }
 

@@ -6,9 +6,8 @@
 //! afterwards and starts over if it moved, so that the last publication is of the last state.
 
 use crate::{
-    definition::{self, GROUP, KIND, RESOURCE, VERSION, text, versions},
+    definition::{self, GROUP, KIND, RESOURCE, VERSION, text},
     discovery, naming, openapi,
-    strategy::Touched,
 };
 use chainplate_sdk::{
     Collection, GroupVersion,
@@ -41,38 +40,18 @@ struct Stored {
     revision: u64,
 }
 
-/// Does what follows from writes.
+/// Does what follows from writes to the definitions `names`.
 ///
 /// # Errors
 /// The Status of a storage or publication that failed; what was written stays, and the start of the server or the
 /// next write to the group makes up for it.
-pub(crate) fn follow(crds: &Collection, touched: &[Touched]) -> Result<(), Status> {
-    let mut groups: BTreeSet<&str> = BTreeSet::new();
-    let mut gone: BTreeSet<(String, String)> = BTreeSet::new();
-    for one in touched {
-        // `<plural>.<group>`, checked when it was made.
-        if let Some((_, group)) = one.name.split_once('.') {
-            groups.insert(group);
-            let old = one
-                .old
-                .iter()
-                .flat_map(versions)
-                .map(|version| (group.to_owned(), text(version, "name").to_owned()));
-            gone.extend(old);
-        }
-    }
-    for group in groups {
-        reconcile(crds, group, &gone)?;
-    }
-    Ok(())
-}
-
-/// Brings one group in order, for a task.
-///
-/// # Errors
-/// As [`follow`].
-pub(crate) fn again(crds: &Collection, group: &str) -> Result<(), Status> {
-    reconcile(crds, group, &BTreeSet::new())
+pub(crate) fn follow<'a>(
+    crds: &Collection,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<(), Status> {
+    // `<plural>.<group>`, checked when it was made.
+    let groups: BTreeSet<&str> = names.into_iter().filter_map(|name| Some(name.split_once('.')?.1)).collect();
+    groups.into_iter().try_for_each(|group| reconcile(crds, group))
 }
 
 /// Brings all groups in order, at the start of the server.
@@ -89,7 +68,7 @@ pub(crate) fn start(crds: &Collection) -> Result<Vec<String>, Status> {
         }
     }
     for group in &groups {
-        reconcile(crds, group, &BTreeSet::new())?;
+        reconcile(crds, group)?;
     }
     Ok(terminating)
 }
@@ -128,12 +107,15 @@ fn revisions(group: &[Stored]) -> Vec<(String, u64)> {
     group.iter().map(|stored| (object::name(&stored.value).to_owned(), stored.revision)).collect()
 }
 
-/// Names, publications and conditions of one group. `gone` are group-versions that may be served no more.
-fn reconcile(crds: &Collection, group: &str, gone: &BTreeSet<(String, String)>) -> Result<(), Status> {
+/// Names, publications and conditions of one group.
+///
+/// # Errors
+/// As [`follow`].
+pub(crate) fn reconcile(crds: &Collection, group: &str) -> Result<(), Status> {
     let mut stored = read(crds, Some(group))?;
     for _ in 0..MAX_ROUNDS {
         let wanted = names(&stored);
-        publish(group, &wanted, gone)?;
+        publish(group, &wanted)?;
         let mut moved = false;
         for (stored, wanted) in stored.iter_mut().zip(&wanted) {
             if stored.value == *wanted {
@@ -180,9 +162,8 @@ fn names(stored: &[Stored]) -> Vec<Value> {
 }
 
 /// Publishes all versions of the group in one step, and takes back those that are served no more.
-fn publish(group: &str, crds: &[Value], gone: &BTreeSet<(String, String)>) -> Result<(), Status> {
-    let served = discovery::served_versions(crds);
-    let list: Vec<GroupVersion> = served
+fn publish(group: &str, crds: &[Value]) -> Result<(), Status> {
+    let list: Vec<GroupVersion> = discovery::served_versions(crds)
         .iter()
         .map(|version| GroupVersion {
             group: group.to_owned(),
@@ -194,16 +175,7 @@ fn publish(group: &str, crds: &[Value], gone: &BTreeSet<(String, String)>) -> Re
             ..GroupVersion::default()
         })
         .collect();
-    if !list.is_empty() {
-        publication::publish(&list)?;
-    }
-    let known = crds.iter().flat_map(versions).map(|version| text(version, "name").to_owned());
-    let gone = gone.iter().filter(|(of, _)| of == group).map(|(_, version)| version.clone());
-    let candidates: BTreeSet<String> = known.chain(gone).collect();
-    for version in candidates.iter().filter(|version| !served.contains(version)) {
-        publication::withdraw(group, version);
-    }
-    Ok(())
+    publication::replace(group, &list)
 }
 
 /// Publishes this server's own group.

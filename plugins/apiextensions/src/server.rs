@@ -18,7 +18,9 @@ use std::{cell::RefCell, rc::Rc};
 
 /// The task that establishes the definitions of a group where the request that wrote them could not.
 const RECONCILE: &str = "reconcile/";
-/// How long that task waits, in milliseconds.
+/// The task that follows a definition which another server may have written.
+const FOLLOW: &str = "follow/";
+/// How long [`RECONCILE`] waits, in milliseconds.
 const RETRY_MS: u64 = 100;
 
 /// The extensions API server.
@@ -53,6 +55,7 @@ impl Server for ApiExtensions {
 
     fn post_start(&self) -> Result<(), String> {
         let crds = self.crds().map_err(|status| status.to_string())?;
+        tasks::follow(&crds, FOLLOW);
         let terminating =
             lifecycle::start(&crds).map_err(|status| format!("establishing definitions: {status}"))?;
         for name in terminating {
@@ -87,8 +90,16 @@ impl Server for ApiExtensions {
     fn run_task(&self, task: &str) -> Result<(), String> {
         let crds = self.crds().map_err(|status| status.to_string())?;
         if let Some(group) = task.strip_prefix(RECONCILE) {
-            return lifecycle::again(&crds, group)
+            return lifecycle::reconcile(&crds, group)
                 .map_err(|status| format!("establishing group {group}: {status}"));
+        }
+        if let Some(name) = task.strip_prefix(FOLLOW) {
+            let stored = lifecycle::stored(&crds, name).map_err(|status| status.to_string())?;
+            if stored.is_some_and(|(crd, _)| lifecycle::is_terminating(&crd)) {
+                // The server that was asked to delete it may be gone.
+                cleanup::schedule(name);
+            }
+            return lifecycle::follow(&crds, [name]).map_err(|status| format!("following {name}: {status}"));
         }
         let name = cleanup::task(task).ok_or_else(|| format!("{} has no task {task:?}", Self::NAME))?;
         cleanup::run(&crds, name).map_err(|status| format!("cleaning up after {name}: {status}"))
@@ -115,7 +126,7 @@ fn definitions(request: &Request<'_>, crds: &Collection) -> Result<Outcome, Stat
     if touched.is_empty() {
         return outcome;
     }
-    if let Err(status) = lifecycle::follow(crds, &touched) {
+    if let Err(status) = lifecycle::follow(crds, touched.iter().map(|one| one.name.as_str())) {
         // The write is done; a client that is told otherwise would do it again.
         telemetry::log(
             telemetry::Level::Error,

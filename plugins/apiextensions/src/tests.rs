@@ -259,7 +259,7 @@ fn versions_that_are_gone_are_taken_back() {
 fn a_start_makes_up_for_what_a_crash_left_undone() {
     let first = server();
     post(&first, CRDS, widgets(sized()));
-    publication::withdraw("g.example.com", "v1");
+    publication::replace("g.example.com", &[]).unwrap();
     let again = ApiExtensions::configure(Value::Null).unwrap();
     again.prepare().unwrap();
     again.post_start().unwrap();

@@ -32,12 +32,16 @@ pub struct Config {
     pub advertise_address: Option<IpAddr>,
     /// `securePort`: the port there.
     pub secure_port: u16,
+    /// `eventTTLSeconds`: how long Events are kept, in seconds.
+    pub event_ttl: u32,
 }
 
 /// What upstream's `--service-cluster-ip-range` is without a flag.
 const DEFAULT_RANGE: &str = "10.0.0.0/24";
 /// What upstream's `--secure-port` is without a flag.
 const DEFAULT_PORT: u16 = 6443;
+/// What upstream's `--event-ttl` is without a flag, in seconds.
+const DEFAULT_EVENT_TTL: u32 = 3600;
 
 impl Config {
     /// Reads the component's configuration.
@@ -62,7 +66,8 @@ impl Config {
                 address.parse().map_err(|_| format!("advertiseAddress: {address:?} is not an IP address"))
             })
             .transpose()?;
-        let secure_port = match config.get("securePort").filter(|port| !port.is_null()) {
+        let given = |name: &str| config.get(name).filter(|value| !value.is_null());
+        let secure_port = match given("securePort") {
             None => DEFAULT_PORT,
             Some(port) => port
                 .as_u64()
@@ -70,7 +75,14 @@ impl Config {
                 .filter(|port| *port != 0)
                 .ok_or_else(|| format!("securePort: {port} is not a port between 1 and 65535"))?,
         };
-        Ok(Self { service_ranges, advertise_address, secure_port })
+        let event_ttl = match given("eventTTLSeconds") {
+            None => DEFAULT_EVENT_TTL,
+            Some(seconds) => seconds
+                .as_u64()
+                .and_then(|seconds| u32::try_from(seconds).ok())
+                .ok_or_else(|| format!("eventTTLSeconds: {seconds} is no number of seconds below 2^32"))?,
+        };
+        Ok(Self { service_ranges, advertise_address, secure_port, event_ttl })
     }
 }
 
@@ -116,6 +128,9 @@ impl Shared {
         }
         let prefix = resource.storage_prefix().ok_or_else(Status::unknown_resource)?;
         let collection = Rc::new(open(resource, prefix)?);
+        if resource.kind == "Event" {
+            collection.set_ttl(self.config.event_ttl);
+        }
         self.collections.borrow_mut().insert(key, collection.clone());
         Ok(collection)
     }

@@ -289,6 +289,11 @@ impl Collection {
         self.0.set_conversion(transform, argument);
     }
 
+    /// Objects written from now on are removed `seconds` after their last write; 0: never.
+    pub fn set_ttl(&self, seconds: u32) {
+        self.0.set_ttl(seconds);
+    }
+
     /// One object.
     pub fn get(&self, namespace: Option<&str>, name: &str) -> Option<StoredObject> {
         self.0.get(namespace, name).map(StoredObject)
@@ -373,24 +378,28 @@ pub mod publication {
     /// # Errors
     /// 403 for a group that is not granted or that another component publishes.
     pub fn publish(group_versions: &[GroupVersion]) -> Result<(), Status> {
-        let list: Vec<wire::GroupVersion> = group_versions
-            .iter()
-            .map(|item| {
-                let handle = wire::GroupVersion::new(&item.group, &item.version);
-                handle.set_discovery(&item.discovery);
-                handle.set_priorities(item.group_priority_minimum, item.version_priority);
-                if let Some(document) = &item.openapi_v3 {
-                    handle.set_openapi_v3(document);
-                }
-                handle
-            })
-            .collect();
-        wire::publish(list).map_err(from_wire)
+        wire::publish(to_wire(group_versions)).map_err(from_wire)
     }
 
-    /// Takes a group-version back.
-    pub fn withdraw(group: &str, version: &str) {
-        wire::withdraw(group, version);
+    fn to_wire(group_versions: &[GroupVersion]) -> Vec<wire::GroupVersion> {
+        let handles = group_versions.iter().map(|item| {
+            let handle = wire::GroupVersion::new(&item.group, &item.version);
+            handle.set_discovery(&item.discovery);
+            handle.set_priorities(item.group_priority_minimum, item.version_priority);
+            if let Some(document) = &item.openapi_v3 {
+                handle.set_openapi_v3(document);
+            }
+            handle
+        });
+        handles.collect()
+    }
+
+    /// Publishes exactly these versions of a group, in one step; others of this component are taken back.
+    ///
+    /// # Errors
+    /// 403 as [`publish`], and for versions of another group.
+    pub fn replace(group: &str, group_versions: &[GroupVersion]) -> Result<(), Status> {
+        wire::replace(group, to_wire(group_versions)).map_err(from_wire)
     }
 
     /// Changes with every publication of any component.
@@ -453,6 +462,12 @@ pub mod tasks {
     /// Has [`Server::run_task`](crate::Server::run_task) called after the delay, with retries.
     pub fn schedule(task: &str, delay_ms: u64) {
         crate::bindings::chainplate::server::tasks::schedule(task, delay_ms);
+    }
+
+    /// In storage that several servers share, has [`Server::run_task`](crate::Server::run_task) called with `task`
+    /// followed by the key of each object of the collection that changes from now on.
+    pub fn follow(collection: &crate::Collection, task: &str) {
+        crate::bindings::chainplate::server::tasks::follow(&collection.0, task);
     }
 }
 

@@ -25,6 +25,9 @@ pub struct Options {
     /// The listening side.
     #[command(flatten)]
     pub serving: ServingOptions,
+    /// Where objects are kept.
+    #[command(flatten)]
+    pub storage: StorageOptions,
     /// Who asks.
     #[command(flatten)]
     pub authentication: AuthenticationOptions,
@@ -145,6 +148,40 @@ pub struct ServingOptions {
     /// Streams that a client may have open on one HTTP/2 connection; 0 for the default of 250
     #[arg(long, value_name = "COUNT", default_value_t = 0, allow_negative_numbers = true)]
     pub http2_max_streams_per_connection: i64,
+}
+
+/// Section "Storage".
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Storage")]
+pub struct StorageOptions {
+    /// Endpoints of etcd, scheme://ip:port; with none, objects are kept in --data-dir
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    pub etcd_servers: Vec<String>,
+
+    /// What all keys in etcd start with
+    #[arg(long, value_name = "PREFIX", default_value = "/registry")]
+    pub etcd_prefix: String,
+
+    /// File with the authorities that sign etcd's certificates, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub etcd_cafile: Option<PathBuf>,
+
+    /// File with the client certificate for etcd in PEM
+    #[arg(long, value_name = "FILE")]
+    pub etcd_certfile: Option<PathBuf>,
+
+    /// File with the private key of --etcd-certfile in PEM
+    #[arg(long, value_name = "FILE")]
+    pub etcd_keyfile: Option<PathBuf>,
+
+    /// How often history is compacted; what is younger than that can always be listed and watched from, in etcd and
+    /// in --data-dir. 0 leaves compaction in etcd to others
+    #[arg(long, value_name = "DURATION", default_value = "5m0s", allow_hyphen_values = true)]
+    pub etcd_compaction_interval: GoDuration,
+
+    /// How long Events are kept
+    #[arg(long, value_name = "DURATION", default_value = "1h0m0s", allow_hyphen_values = true)]
+    pub event_ttl: GoDuration,
 }
 
 /// Section "Authentication".

@@ -40,7 +40,7 @@ fn booleans_take_go_forms() {
 #[test]
 fn unknown_flags_and_bad_durations_are_refused() {
     for args in
-        [["--etcd-servers=x"], ["--request-timeout=60"], ["--secure-port=65536"], ["--bind-address=here"]]
+        [["--etcd-no-such=x"], ["--request-timeout=60"], ["--secure-port=65536"], ["--bind-address=here"]]
     {
         assert!(Options::from_args(args).is_err(), "{args:?}");
     }
@@ -50,6 +50,10 @@ fn unknown_flags_and_bad_durations_are_refused() {
 fn every_fault_is_reported_at_once() {
     let errors = parse(&[
         "--request-timeout=-1s",
+        "--etcd-servers=127.0.0.1:2379",
+        "--etcd-prefix=registry",
+        "--etcd-certfile=/nowhere/etcd.pem",
+        "--event-ttl=0s",
         "--max-requests-inflight=-1",
         "--goaway-chance=0.5",
         "--service-cluster-ip-range=10.0.0.0/8",
@@ -77,6 +81,11 @@ fn every_fault_is_reported_at_once() {
             "--tls-cert-file",
             "--tls-min-version",
             "--tls-cipher-suites",
+            "--etcd-servers",
+            "--etcd-prefix",
+            "--etcd-certfile",
+            "--etcd-certfile",
+            "--event-ttl",
             "--token-auth-file",
             "--authorization-always-allow-paths",
             "--max-connections",

@@ -70,6 +70,7 @@ pub(super) fn validate(options: &CompletedOptions) -> Result<(), Vec<OptionError
     let mut faults = Faults::default();
     generic(options, &mut faults);
     serving(options, &mut faults);
+    storage(options, &mut faults);
     let authentication = &options.given.authentication;
     faults.readable("--client-ca-file", authentication.client_ca_file.as_deref());
     faults.readable("--token-auth-file", authentication.token_auth_file.as_deref());
@@ -130,6 +131,37 @@ fn generic(options: &CompletedOptions, faults: &mut Faults) {
         }
     }
     service_ranges(&generic.service_cluster_ip_range, faults);
+}
+
+fn storage(options: &CompletedOptions, faults: &mut Faults) {
+    let storage = &options.given.storage;
+    let zero = GoDuration::seconds(0);
+    for server in &storage.etcd_servers {
+        if !["http://", "https://"]
+            .iter()
+            .any(|scheme| server.len() > scheme.len() && server.starts_with(scheme))
+        {
+            faults.add("--etcd-servers", server, "is no URL of http or https", "give http://127.0.0.1:2379");
+        }
+    }
+    if !storage.etcd_prefix.starts_with('/') || storage.etcd_prefix.len() < 2 {
+        let next = "give /registry, or a prefix of your own in the same form";
+        faults.add("--etcd-prefix", &storage.etcd_prefix, "must start with a slash and a name", next);
+    }
+    faults.readable("--etcd-cafile", storage.etcd_cafile.as_deref());
+    faults.readable("--etcd-certfile", storage.etcd_certfile.as_deref());
+    faults.readable("--etcd-keyfile", storage.etcd_keyfile.as_deref());
+    match (&storage.etcd_certfile, &storage.etcd_keyfile) {
+        (Some(file), None) => {
+            faults.add("--etcd-certfile", file.display(), "has no key", "give --etcd-keyfile, too");
+        }
+        (None, Some(file)) => {
+            faults.add("--etcd-keyfile", file.display(), "has no certificate", "give --etcd-certfile, too");
+        }
+        _ => {}
+    }
+    faults.duration("--etcd-compaction-interval", storage.etcd_compaction_interval, zero);
+    faults.duration("--event-ttl", storage.event_ttl, GoDuration::seconds(1));
 }
 
 fn service_ranges(given: &[String], faults: &mut Faults) {

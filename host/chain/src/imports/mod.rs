@@ -116,6 +116,16 @@ impl tasks::Host for State {
         self.plugin.tasks.schedule(&self.plugin, task, delay);
         Ok(())
     }
+
+    fn follow(
+        &mut self,
+        collection: wasmtime::component::Resource<CollectionHandle>,
+        task: String,
+    ) -> wasmtime::Result<()> {
+        let prefix = Arc::clone(&self.table.get(&collection)?.collection.storage_prefix);
+        self.plugin.tasks.follow(&self.plugin, prefix, task);
+        Ok(())
+    }
 }
 
 /// Longest log line of a component, in bytes; the rest is cut.

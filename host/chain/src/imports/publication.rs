@@ -87,28 +87,15 @@ impl publication::Host for State {
         &mut self,
         group_versions: Vec<Resource<GroupVersionHandle>>,
     ) -> wasmtime::Result<Result<(), wire::Status>> {
-        let mut documents = Vec::with_capacity(group_versions.len());
-        for handle in group_versions {
-            documents.push(Arc::unwrap_or_clone(self.table.delete(handle)?.0));
-        }
-        let plugin = &self.plugin;
-        if let Some(refused) = documents.iter().find(|item| !plugin.grants.allows_group(&item.group)) {
-            return Ok(Err(to_wire(Status::forbidden(
-                "",
-                "",
-                "",
-                &format!(
-                    "component {:?} may not publish the group {:?}; add it to grants.groups of this component",
-                    plugin.name, refused.group
-                ),
-            ))));
-        }
-        Ok(plugin.publications.publish(&plugin.name, &plugin.digest, documents).map_err(to_wire))
+        self.publish(None, group_versions)
     }
 
-    fn withdraw(&mut self, group: String, version: String) -> wasmtime::Result<()> {
-        self.plugin.publications.withdraw(&self.plugin.name, &group, &version);
-        Ok(())
+    fn replace(
+        &mut self,
+        group: String,
+        group_versions: Vec<Resource<GroupVersionHandle>>,
+    ) -> wasmtime::Result<Result<(), wire::Status>> {
+        self.publish(Some(&group), group_versions)
     }
 
     fn generation(&mut self) -> wasmtime::Result<u64> {
@@ -140,6 +127,37 @@ impl publication::Host for State {
 }
 
 impl State {
+    /// Publishes; what the component published in `whole_group` before is taken back.
+    fn publish(
+        &mut self,
+        whole_group: Option<&str>,
+        handles: Vec<Resource<GroupVersionHandle>>,
+    ) -> wasmtime::Result<Result<(), wire::Status>> {
+        let mut documents = Vec::with_capacity(handles.len());
+        for handle in handles {
+            documents.push(Arc::unwrap_or_clone(self.table.delete(handle)?.0));
+        }
+        let plugin = &self.plugin;
+        let groups = documents.iter().map(|item| item.group.as_str()).chain(whole_group);
+        let refused = |why: &str| Ok(Err(to_wire(Status::forbidden("", "", "", why))));
+        for group in groups {
+            if !plugin.grants.allows_group(group) {
+                return refused(&format!(
+                    "component {:?} may not publish the group {group:?}; add it to grants.groups of this component",
+                    plugin.name
+                ));
+            }
+            if whole_group.is_some_and(|whole| whole != group) {
+                return refused(&format!(
+                    "component {:?} replaces a group with a version of {group:?}; replace each group by itself",
+                    plugin.name
+                ));
+            }
+        }
+        let publications = &plugin.publications;
+        Ok(publications.publish(&plugin.name, &plugin.digest, whole_group, documents).map_err(to_wire))
+    }
+
     fn may_read_publications(&self) -> Result<(), wire::Status> {
         if self.plugin.grants.publications {
             return Ok(());

@@ -9,13 +9,15 @@ use bytes::Bytes;
 use chainplate_apimachinery::Status;
 use chainplate_plan::{Collection, Column, FieldLabel, TransformRef};
 use chainplate_storage::{Error, Key, ListRequest, Object, Store};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use wasmtime::component::Resource;
 
 /// A collection that a component opened.
 #[derive(Debug)]
 pub struct CollectionHandle {
     pub(crate) collection: Arc<Collection>,
+    /// How long objects live after a write; `None`: for ever.
+    ttl: Option<Duration>,
 }
 
 /// An object that a component read or wrote.
@@ -81,11 +83,13 @@ impl State {
         this: &Resource<CollectionHandle>,
         namespace: Option<&str>,
         name: &str,
-        operation: impl AsyncFnOnce(&Store, Key) -> Result<Arc<Object>, Error>,
+        operation: impl AsyncFnOnce(&Store, Key, Option<Duration>) -> Result<Arc<Object>, Error>,
     ) -> wasmtime::Result<Result<Resource<StoredHandle>, wire::Status>> {
         let handle = self.collection(this)?;
         let written = match handle.key(namespace, name) {
-            Ok(key) => operation(&self.plugin.store, key).await.map_err(|error| handle.status(name, error)),
+            Ok(key) => operation(&self.plugin.store, key, handle.ttl)
+                .await
+                .map_err(|error| handle.status(name, error)),
             Err(status) => Err(status),
         };
         Ok(match written {
@@ -148,7 +152,7 @@ impl storage::HostCollection for State {
             rows: None,
             conversion: None,
         };
-        Ok(Ok(self.table.push(CollectionHandle { collection: Arc::new(collection) })?))
+        Ok(Ok(self.table.push(CollectionHandle { collection: Arc::new(collection), ttl: None })?))
     }
 
     fn set_list_kind(&mut self, this: Resource<CollectionHandle>, kind: String) -> wasmtime::Result<()> {
@@ -199,6 +203,12 @@ impl storage::HostCollection for State {
         argument: Vec<u8>,
     ) -> wasmtime::Result<()> {
         self.edit(&this)?.conversion = Some(TransformRef { name: transform, argument: argument.into() });
+        Ok(())
+    }
+
+    fn set_ttl(&mut self, this: Resource<CollectionHandle>, seconds: u32) -> wasmtime::Result<()> {
+        let ttl = Duration::from_secs(seconds.into());
+        self.table.get_mut(&this)?.ttl = (seconds > 0).then_some(ttl);
         Ok(())
     }
 
@@ -276,8 +286,8 @@ impl storage::HostCollection for State {
         name: String,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<Resource<StoredHandle>, wire::Status>> {
-        self.write(&this, namespace.as_deref(), &name, async |store, key| {
-            store.create(key, Bytes::from(value), None).await
+        self.write(&this, namespace.as_deref(), &name, async |store, key, ttl| {
+            store.create(key, Bytes::from(value), ttl).await
         })
         .await
     }
@@ -290,8 +300,8 @@ impl storage::HostCollection for State {
         value: Vec<u8>,
         expected: u64,
     ) -> wasmtime::Result<Result<Resource<StoredHandle>, wire::Status>> {
-        self.write(&this, namespace.as_deref(), &name, async |store, key| {
-            store.update(key, Bytes::from(value), Some(expected), None).await
+        self.write(&this, namespace.as_deref(), &name, async |store, key, ttl| {
+            store.update(key, Bytes::from(value), Some(expected), ttl).await
         })
         .await
     }
@@ -303,7 +313,7 @@ impl storage::HostCollection for State {
         name: String,
         expected: u64,
     ) -> wasmtime::Result<Result<Resource<StoredHandle>, wire::Status>> {
-        self.write(&this, namespace.as_deref(), &name, async |store, key| {
+        self.write(&this, namespace.as_deref(), &name, async |store, key, _| {
             store.delete(key, Some(expected)).await
         })
         .await

@@ -348,6 +348,9 @@ impl Collection {
     /// The transform that turns stored documents into served ones.
     pub fn set_conversion(&self, _transform: &str, _argument: &[u8]) {}
 
+    /// How long objects live; here for ever.
+    pub fn set_ttl(&self, _seconds: u32) {}
+
     /// One object.
     pub fn get(&self, namespace: Option<&str>, name: &str) -> Option<StoredObject> {
         store().get(&self.storage_prefix, namespace, name)
@@ -463,12 +466,13 @@ pub mod publication {
         Ok(())
     }
 
-    /// Takes a group-version back.
-    pub fn withdraw(group: &str, version: &str) {
-        TOLD.with_borrow_mut(|told| {
-            told.generation += 1;
-            told.published.remove(&(group.to_owned(), version.to_owned()));
-        });
+    /// Publishes exactly these versions of a group.
+    ///
+    /// # Errors
+    /// None here; see the wasm facade.
+    pub fn replace(group: &str, group_versions: &[GroupVersion]) -> Result<(), Status> {
+        TOLD.with_borrow_mut(|told| told.published.retain(|(there, _), _| there != group));
+        publish(group_versions)
     }
 
     /// Changes with every publication.
@@ -526,6 +530,9 @@ pub mod tasks {
             }
         });
     }
+
+    /// Does nothing: nobody else writes into storage in memory.
+    pub fn follow(_collection: &super::Collection, _task: &str) {}
 }
 
 /// Logs and metrics.

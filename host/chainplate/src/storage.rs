@@ -1,0 +1,72 @@
+//! From the command line to the store.
+
+use anyhow::Context;
+use chainplate_apiserver::options::{ChainplateOptions, StorageOptions};
+use chainplate_storage::{EngineOptions, EtcdOptions, Options, Store};
+use std::time::Duration;
+
+/// Opens the store that the options name: etcd, or the data directory.
+///
+/// # Errors
+/// What cannot be used, with the flag at fault.
+pub async fn open(storage: &StorageOptions, chainplate: &ChainplateOptions) -> anyhow::Result<Store> {
+    let flag = match storage.etcd_servers.as_slice() {
+        [] => format!("--data-dir {}", chainplate.data_dir.display()),
+        servers => format!("--etcd-servers {}", servers.join(",")),
+    };
+    Store::open(options(storage, chainplate)).await.with_context(|| format!("{flag} cannot be used"))
+}
+
+fn options(storage: &StorageOptions, chainplate: &ChainplateOptions) -> Options {
+    let interval = storage.etcd_compaction_interval.get();
+    let engine = if storage.etcd_servers.is_empty() {
+        EngineOptions::Embedded { directory: chainplate.data_dir.clone() }
+    } else {
+        EngineOptions::Etcd(EtcdOptions {
+            servers: storage.etcd_servers.clone(),
+            prefix: storage.etcd_prefix.trim_end_matches('/').to_owned(),
+            ca_file: storage.etcd_cafile.clone(),
+            cert_file: storage.etcd_certfile.clone(),
+            key_file: storage.etcd_keyfile.clone(),
+            compaction_interval: interval,
+        })
+    };
+    Options { engine, history_age: history_age(interval), ..Options::default() }
+}
+
+/// Upstream's compactor drops what was there one interval ago, so that history is between one and two intervals old:
+/// in the middle of that, and well before the end, which clients wait for.
+fn history_age(interval: Duration) -> Duration {
+    if interval.is_zero() { Duration::MAX } else { interval + interval / 2 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chainplate_apiserver::options::Options as Flags;
+
+    fn options_of(args: &[&str]) -> Options {
+        let flags = Flags::from_args(args).unwrap();
+        options(&flags.storage, &flags.chainplate)
+    }
+
+    #[test]
+    fn without_etcd_objects_are_kept_in_the_data_directory() {
+        let options = options_of(&["--data-dir=/d"]);
+        assert!(matches!(options.engine, EngineOptions::Embedded { directory } if directory.as_os_str() == "/d"));
+        assert_eq!(options.history_age, Duration::from_secs(450));
+    }
+
+    #[test]
+    fn etcd_is_used_as_the_flags_say() {
+        let options = options_of(&[
+            "--etcd-servers=http://a:2379,http://b:2379",
+            "--etcd-prefix=/other/",
+            "--etcd-compaction-interval=0",
+        ]);
+        let EngineOptions::Etcd(etcd) = options.engine else { panic!("etcd was asked for") };
+        assert_eq!(etcd.servers, ["http://a:2379", "http://b:2379"]);
+        assert_eq!((etcd.prefix.as_str(), etcd.compaction_interval), ("/other", Duration::ZERO));
+        assert_eq!(options.history_age, Duration::MAX);
+    }
+}
