@@ -2,7 +2,7 @@
 
 use crate::engine::{Batch, Engine, Failure};
 use crate::replay::Replay;
-use crate::{Error, FIRST_REVISION, Key, ListRequest, Object, Options, Result, Revision, Store};
+use crate::{Error, EventKind, FIRST_REVISION, Key, ListRequest, Object, Options, Result, Revision, Store};
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{Semaphore, mpsc};
@@ -23,6 +23,9 @@ struct Faults {
     /// `recover` fails.
     stuck: bool,
     durable: Revision,
+    /// Rows of the log that durable batches removed, and the horizons that came with them.
+    trimmed: Vec<Revision>,
+    horizon: Revision,
 }
 
 /// An engine that does as it is told; each commit announces itself and waits for a permit.
@@ -46,7 +49,12 @@ impl Engine for Faulty {
         pass(&self.gate);
         let mut faults = self.faults.lock();
         match std::mem::replace(&mut faults.next, Fault::None) {
-            Fault::None => faults.durable = batch.revision,
+            Fault::None => {
+                faults.durable = batch.revision;
+                faults.trimmed.extend(&batch.trim.rows);
+                let horizons = batch.trim.horizons.iter().map(|(_, horizon)| *horizon);
+                faults.horizon = horizons.max().unwrap_or(faults.horizon);
+            }
             Fault::Lost => return Err("no space".to_owned()),
             Fault::Unheard => {
                 faults.durable = batch.revision;
@@ -83,12 +91,18 @@ struct Rig {
 impl Rig {
     /// `open`: commits do not wait.
     async fn new(open: bool) -> Self {
-        let faults =
-            Arc::new(Mutex::new(Faults { next: Fault::None, stuck: false, durable: FIRST_REVISION }));
+        let faults = Arc::new(Mutex::new(Faults {
+            next: Fault::None,
+            stuck: false,
+            durable: FIRST_REVISION,
+            trimmed: Vec::new(),
+            horizon: 0,
+        }));
         let (announce, begun) = mpsc::unbounded_channel();
         let gate = Arc::new(Semaphore::new(if open { 1 << 20 } else { 0 }));
         let engine = Faulty { faults: faults.clone(), begun: announce, gate: gate.clone() };
-        let store = Store::open_engine(&Options::default(), || Ok(Box::new(engine) as Box<dyn Engine>)).await;
+        let options = Options { history_events: 4, ..Options::default() };
+        let store = Store::open_engine(&options, || Ok(Box::new(engine) as Box<dyn Engine>)).await;
         Self { store: store.unwrap(), faults, begun, gate }
     }
 
@@ -248,4 +262,50 @@ async fn closing_writes_what_is_queued() {
         queued.await.unwrap().unwrap();
     }
     assert_eq!(rig.faults.lock().durable, 4);
+}
+
+/// Waits for something that happens without a further call.
+async fn until(mut done: impl FnMut() -> bool) {
+    let waiting = async {
+        while !done() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_history_leaves_behind_is_removed_even_after_a_failure() {
+    let rig = Rig::new(true).await;
+    rig.create("a").await.unwrap();
+    for number in 0..5 {
+        let value = format!(r#"{{"metadata":{{}},"spec":{number}}}"#);
+        rig.store.update(key("a"), value.into(), None, None).await.unwrap();
+    }
+    // Revisions 2 to 7; history begins with 4, which replaced 3.
+    until(|| rig.faults.lock().trimmed == [2]).await;
+    assert_eq!(rig.faults.lock().horizon, 3);
+    rig.store.delete(key("a"), None).await.unwrap();
+    rig.fail(Fault::Lost, false);
+    rig.store.compact(8).await.unwrap();
+    // The commit that fails is one of the writer's own; it tries again.
+    until(|| rig.faults.lock().trimmed.len() == 7).await;
+    let faults = rig.faults.lock();
+    assert_eq!((faults.trimmed.as_slice(), faults.horizon), (&[2, 3, 4, 5, 6, 7, 8][..], 8));
+    assert_eq!(rig.store.stats().failed_commits, 1);
+}
+
+#[tokio::test]
+async fn what_expires_while_the_engine_fails_is_deleted_once_it_works() {
+    let rig = Rig::new(true).await;
+    let ttl = Some(Duration::from_millis(20));
+    rig.store.create(key("a"), r#"{"metadata":{}}"#.into(), ttl).await.unwrap();
+    rig.fail(Fault::Lost, true);
+    until(|| rig.store.health().is_err()).await;
+    assert_eq!(rig.names(), ["a"]);
+    rig.fail(Fault::None, false);
+    let mut watch = rig.store.watch("pods", 2).unwrap();
+    let events = watch.next(9).await.unwrap().unwrap();
+    assert_eq!((events[0].kind, events[0].revision()), (EventKind::Deleted, 3));
+    rig.store.health().unwrap();
 }
