@@ -1,5 +1,6 @@
 //! From the filters to the chain, and from its answer to bytes.
 
+use crate::storage::{self, SNAPSHOT_PATH};
 use chainplate_apimachinery::{
     Status,
     list_options::value,
@@ -49,6 +50,12 @@ impl ChainHandler {
             && let Err(error) = self.store.refresh().await
         {
             return status_response_for(&unreadable(&error), &headers, &query);
+        }
+        if request.info.path == SNAPSHOT_PATH && request.info.verb == Verb::Get {
+            return match storage::serve_snapshot(&self.store).await {
+                Ok(response) => response,
+                Err(error) => status_response_for(&unreadable(&error), &headers, &query),
+            };
         }
         match self.chain.handle(request).await {
             Answer::Plan(execution, request) => {

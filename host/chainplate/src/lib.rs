@@ -43,7 +43,7 @@ impl Server {
         let port = listener.local_addr().context("the port that was bound")?.port();
         let configuration = chain_configuration(&options, port)?;
         let data = options.given.chainplate.data_dir.clone();
-        let store = storage::open(&options.given.storage, &options.given.chainplate).await?;
+        let store = storage::open(&options.given.storage, &data).await?;
         let (stop, stopped) = watch::channel(false);
         let series = Metrics::default();
         let host = Host {

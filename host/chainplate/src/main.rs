@@ -1,24 +1,35 @@
 //! The `chainplate` program: a Kubernetes API server whose server chain is made of WebAssembly components.
 
 use anyhow::Context;
-use chainplate::Server;
+use chainplate::{Server, storage::StorageCommand};
 use chainplate_apiserver::{ShutdownTrigger, options::Options, version::GIT_VERSION};
-use clap::Parser;
-use std::{io::IsTerminal, process::ExitCode};
+use clap::{Parser, Subcommand};
+use std::{future::Future, io::IsTerminal, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
 /// A Kubernetes API server whose server chain is made of WebAssembly components
 #[derive(Debug, Parser)]
 // The last of a repeated flag counts, as upstream.
 #[command(name = "chainplate", version = GIT_VERSION, about, long_about = None, args_override_self = true)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Command {
     #[command(flatten)]
     options: Options,
+    #[command(subcommand)]
+    tool: Option<Tool>,
+}
+
+/// What the program does instead of serving.
+#[derive(Debug, Subcommand)]
+enum Tool {
+    /// Looks after stored objects
+    #[command(subcommand)]
+    Storage(StorageCommand),
 }
 
 fn main() -> ExitCode {
-    let options = match Command::try_parse().map(|command| command.options) {
-        Ok(options) => options,
+    let Command { options, tool } = match Command::try_parse() {
+        Ok(command) => command,
         Err(message) => {
             // Help and the version come this way, too. Nothing can be done about a closed terminal.
             let _ = message.print();
@@ -26,6 +37,9 @@ fn main() -> ExitCode {
         }
     };
     start_logging(options.logging.verbosity);
+    if let Some(Tool::Storage(command)) = tool {
+        return exit(on_runtime(command.run()));
+    }
     let completed = options.complete();
     if let Err(faults) = completed.validate() {
         for fault in faults {
@@ -33,18 +47,23 @@ fn main() -> ExitCode {
         }
         return ExitCode::FAILURE;
     }
+    exit(on_runtime(async {
+        let trigger = ShutdownTrigger::new();
+        trigger.on_signals().context("signals cannot be handled")?;
+        let server = Server::prepare(completed).await?;
+        eprintln!("chainplate serves on https://{}", server.local_address());
+        eprintln!("kubeconfig: {}", server.kubeconfig().display());
+        eprintln!("try: kubectl --kubeconfig {} get namespaces", server.kubeconfig().display());
+        server.run(trigger).await
+    }))
+}
+
+fn on_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let outcome = runtime.context("the runtime's threads cannot be started").and_then(|runtime| {
-        runtime.block_on(async {
-            let trigger = ShutdownTrigger::new();
-            trigger.on_signals().context("signals cannot be handled")?;
-            let server = Server::prepare(completed).await?;
-            eprintln!("chainplate serves on https://{}", server.local_address());
-            eprintln!("kubeconfig: {}", server.kubeconfig().display());
-            eprintln!("try: kubectl --kubeconfig {} get namespaces", server.kubeconfig().display());
-            server.run(trigger).await
-        })
-    });
+    runtime.context("the runtime's threads cannot be started")?.block_on(work)
+}
+
+fn exit(outcome: anyhow::Result<()>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,26 +1,32 @@
-//! From the command line to the store.
+//! From the command line to the store, and the tools for it.
+
+mod command;
+mod live;
+
+pub use command::StorageCommand;
+pub(crate) use live::{SNAPSHOT_PATH, serve as serve_snapshot};
 
 use anyhow::Context;
-use chainplate_apiserver::options::{ChainplateOptions, StorageOptions};
+use chainplate_apiserver::options::StorageOptions;
 use chainplate_storage::{EngineOptions, EtcdOptions, Options, Store};
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 /// Opens the store that the options name: etcd, or the data directory.
 ///
 /// # Errors
 /// What cannot be used, with the flag at fault.
-pub async fn open(storage: &StorageOptions, chainplate: &ChainplateOptions) -> anyhow::Result<Store> {
+pub async fn open(storage: &StorageOptions, data_dir: &Path) -> anyhow::Result<Store> {
     let flag = match storage.etcd_servers.as_slice() {
-        [] => format!("--data-dir {}", chainplate.data_dir.display()),
+        [] => format!("--data-dir {}", data_dir.display()),
         servers => format!("--etcd-servers {}", servers.join(",")),
     };
-    Store::open(options(storage, chainplate)).await.with_context(|| format!("{flag} cannot be used"))
+    Store::open(options(storage, data_dir)).await.with_context(|| format!("{flag} cannot be used"))
 }
 
-fn options(storage: &StorageOptions, chainplate: &ChainplateOptions) -> Options {
+fn options(storage: &StorageOptions, data_dir: &Path) -> Options {
     let interval = storage.etcd_compaction_interval.get();
     let engine = if storage.etcd_servers.is_empty() {
-        EngineOptions::Embedded { directory: chainplate.data_dir.clone() }
+        EngineOptions::Embedded { directory: data_dir.to_owned() }
     } else {
         EngineOptions::Etcd(EtcdOptions {
             servers: storage.etcd_servers.clone(),
@@ -47,7 +53,7 @@ mod tests {
 
     fn options_of(args: &[&str]) -> Options {
         let flags = Flags::from_args(args).unwrap();
-        options(&flags.storage, &flags.chainplate)
+        options(&flags.storage, &flags.chainplate.data_dir)
     }
 
     #[test]
