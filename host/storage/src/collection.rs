@@ -194,7 +194,7 @@ impl Collection {
         let first = state.log.partition_point(|logged| logged.event.revision() <= after);
         // Changes of one revision stay together (a lease of etcd takes many objects with it): who has seen the
         // revision has seen them all.
-        let last = state.log.range(first..).take(max).last().map_or(0, |logged| logged.event.revision());
+        let last = state.log.range(first..).take(max).next_back().map_or(0, |logged| logged.event.revision());
         let events: Vec<_> = state
             .log
             .range(first..)
