@@ -185,14 +185,22 @@ impl Collection {
         self.state.read().check_history(revision)
     }
 
-    /// At most `max` changes after `after`. `published` reads the store's revision.
+    /// At most `max` changes after `after`, or more if they have one revision. `published` reads the store's revision.
     pub(crate) fn changes(&self, after: Revision, max: usize, published: impl Fn() -> Revision) -> Delivery {
         let state = self.state.read();
         if after < state.dropped {
             return Delivery::Compacted { oldest: state.compacted };
         }
         let first = state.log.partition_point(|logged| logged.event.revision() <= after);
-        let events: Vec<_> = state.log.range(first..).take(max).map(|logged| logged.event.clone()).collect();
+        // Changes of one revision stay together (a lease of etcd takes many objects with it): who has seen the
+        // revision has seen them all.
+        let last = state.log.range(first..).take(max).next_back().map_or(0, |logged| logged.event.revision());
+        let events: Vec<_> = state
+            .log
+            .range(first..)
+            .take_while(|logged| logged.event.revision() <= last)
+            .map(|logged| logged.event.clone())
+            .collect();
         let upto = match events.last() {
             Some(last) if first + events.len() < state.log.len() => last.revision(),
             // Nothing is published before it is applied, and nothing is applied while the lock is held.

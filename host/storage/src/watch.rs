@@ -24,8 +24,8 @@ impl Watch {
         Ok(Self { shared, collection, changed, seen: after })
     }
 
-    /// The next batch of events (at least one, at most `max`; a `max` of 0 counts as 1); `None` when the store
-    /// closed. `Compacted` when this watcher was so slow that the log moved on without it. May be dropped
+    /// The next batch of events (at least one, at most `max`, but those of one revision together; a `max` of 0
+    /// counts as 1); `None` when the store closed. `Compacted` when this watcher was so slow that the log moved on without it. May be dropped
     /// half-way: nothing is lost.
     pub async fn next(&mut self, max: usize) -> Option<Result<Vec<Arc<Event>>>> {
         loop {

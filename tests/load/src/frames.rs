@@ -59,6 +59,21 @@ impl<'a> Frame<'a> {
         content
     }
 
+    /// Bytes that count in flow control: a DATA frame's payload with its padding.
+    pub(crate) fn flow(&self) -> usize {
+        if self.kind == DATA { self.payload.len() } else { 0 }
+    }
+
+    /// The error code of a RST_STREAM or GOAWAY frame (RFC 9113, section 7).
+    pub(crate) fn error(&self) -> Option<u32> {
+        let code = match self.kind {
+            RST_STREAM => self.payload.get(..4)?,
+            GOAWAY => self.payload.get(4..8)?,
+            _ => return None,
+        };
+        Some(u32::from_be_bytes(code.try_into().ok()?))
+    }
+
     /// Whether this frame is the stream's last.
     pub(crate) fn ends_stream(&self) -> bool {
         self.kind == RST_STREAM || matches!(self.kind, DATA | HEADERS) && self.flags & END_STREAM != 0
@@ -160,7 +175,17 @@ mod tests {
         };
         assert!(frame.is_ok());
         // Malformed: more padding than there is.
-        assert_eq!(Frame { payload: &[200, 1], ..frame }.content(), []);
+        assert!(Frame { payload: &[200, 1], ..frame }.content().is_empty());
+    }
+
+    #[test]
+    fn errors_and_flow_are_read_from_the_frames_that_have_them() {
+        let goaway = Frame { kind: GOAWAY, flags: 0, stream: 0, payload: &[0, 0, 0, 9, 0, 0, 0, 3, b'!'] };
+        assert_eq!((goaway.error(), goaway.flow()), (Some(3), 0));
+        let reset = Frame { kind: RST_STREAM, stream: 9, payload: &[0, 0, 0, 8], ..goaway };
+        assert_eq!((reset.error(), reset.ends_stream()), (Some(8), true));
+        let data = Frame { kind: DATA, flags: PADDED, stream: 9, payload: &[2, 7, 8, 0, 0] };
+        assert_eq!((data.error(), data.flow()), (None, 5));
     }
 
     #[test]

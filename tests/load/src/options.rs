@@ -22,7 +22,7 @@ pub(crate) struct Options {
     #[arg(last = true, value_name = "ARGUMENT", requires = "program")]
     pub(crate) arguments: Vec<OsString>,
 
-    /// Server to start, a chainplate
+    /// Server to start, a chainplate. It keeps its data below TMPDIR: on a tmpfs, writes would not be durable
     #[arg(long, value_name = "FILE", help_heading = "Server")]
     pub(crate) program: Option<PathBuf>,
 

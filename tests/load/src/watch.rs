@@ -199,7 +199,7 @@ impl Reader {
             match (frame.kind, frame.flags & ACK) {
                 (SETTINGS, 0) => frames::put_ack(&mut self.out, SETTINGS, &[]),
                 (PING, 0) => frames::put_ack(&mut self.out, PING, frame.content()),
-                (GOAWAY, _) => bail!("the server sends the client away"),
+                (GOAWAY, _) => bail!("the server sends the client away: error {:?}", frame.error()),
                 (HEADERS, _) if !frame.is_ok() && !frame.ends_stream() => {
                     bail!("a watch was refused: the status is not 200")
                 }
@@ -211,12 +211,12 @@ impl Reader {
                     // An event is a line; line ends within an object are escaped in JSON.
                     *seen += memchr::memchr_iter(b'\n', frame.content()).count();
                     self.tally.count(first, *seen, now);
-                    self.received += length as u32;
+                    self.received += frame.flow() as u32;
                 }
                 _ => {}
             }
             if frame.ends_stream() {
-                bail!("a watch ended");
+                bail!("a watch ended: error {:?}", frame.error());
             }
             self.buffer.advance(length);
         }

@@ -28,7 +28,7 @@ async fn revisions_count_effective_writes(opener: Opener) {
     assert_eq!((one.revision(), one.create_revision(), store.revision()), (2, 2, 2));
     let again = store.update(key("a/one"), value("2"), Some(2), None).await.unwrap();
     assert_eq!((again.revision(), again.create_revision(), store.revision()), (3, 2, 3));
-    assert_eq!(again.metadata(), br#"{"resourceVersion":"3","name":"x"}"#);
+    assert_eq!(again.metadata(), br#"{"resourceVersion":"3","uid":"x"}"#);
     assert_eq!(spec(&store.get(&key("a/one")).unwrap()), "2");
     // Revisions are one clock for all collections.
     let other = store.create(Key::new("nodes", None, "n"), value(""), None).await.unwrap();
@@ -67,7 +67,7 @@ async fn deletion_returns_the_last_state_with_its_own_revision(opener: Opener) {
     store.create(key("a/one"), value("1"), None).await.unwrap();
     let gone = store.delete(key("a/one"), None).await.unwrap();
     assert_eq!((gone.revision(), gone.create_revision(), spec(&gone)), (3, 2, "1".to_owned()));
-    assert_eq!(gone.metadata(), br#"{"resourceVersion":"3","name":"x"}"#);
+    assert_eq!(gone.metadata(), br#"{"resourceVersion":"3","uid":"x"}"#);
     assert!(store.get(&key("a/one")).is_none());
     assert_eq!(store.count("pods"), 0);
 }
@@ -186,16 +186,24 @@ async fn bad_values_are_refused(opener: Opener) {
 
 async fn keys_of_nested_prefixes_do_not_collide(opener: Opener) {
     let store = opener.open().await;
-    store.create(Key::new("services", Some("specs"), "a"), value("1"), None).await.unwrap();
-    let same = store.create(Key::new("services/specs", None, "a"), value("2"), None).await;
+    // Where the prefix ends is told by metadata.
+    let value = |namespace: &str, name: &str| {
+        let metadata = match namespace {
+            "" => format!(r#"{{"name":"{name}"}}"#),
+            _ => format!(r#"{{"name":"{name}","namespace":"{namespace}"}}"#),
+        };
+        Bytes::from(format!(r#"{{"metadata":{metadata}}}"#))
+    };
+    store.create(Key::new("services", Some("specs"), "a"), value("specs", "a"), None).await.unwrap();
+    let same = store.create(Key::new("services/specs", None, "a"), value("", "a"), None).await;
     assert!(matches!(same, Err(Error::BadValue { .. })));
-    store.create(Key::new("services/specs", Some("x"), "a"), value("3"), None).await.unwrap();
-    let same = store.create(Key::new("services", Some("specs/x"), "a"), value("2"), None).await;
+    store.create(Key::new("services/specs", Some("x"), "a"), value("x", "a"), None).await.unwrap();
+    let same = store.create(Key::new("services", Some("specs/x"), "a"), value("specs/x", "a"), None).await;
     assert!(matches!(same, Err(Error::BadValue { .. })));
     assert_eq!((store.count("services"), store.count("services/specs")), (1, 1));
     // The place is free again after the deletion.
     store.delete(Key::new("services", Some("specs"), "a"), None).await.unwrap();
-    store.create(Key::new("services/specs", None, "a"), value("2"), None).await.unwrap();
+    store.create(Key::new("services/specs", None, "a"), value("", "a"), None).await.unwrap();
 }
 
 async fn revisions_are_waited_for(opener: Opener) {

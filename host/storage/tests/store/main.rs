@@ -3,6 +3,7 @@
 
 mod behaviour;
 mod crash;
+mod etcd;
 mod expiry;
 mod files;
 mod history;
@@ -34,28 +35,61 @@ macro_rules! on_engines {
                 super::$name(crate::Opener::redb()).await;
             })*
         }
+        mod etcd {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                if let Some(opener) = crate::Opener::etcd() {
+                    super::$name(opener).await;
+                }
+            })*
+        }
     };
 }
 pub(crate) use on_engines;
 
 /// Opens stores on one engine.
-struct Opener {
-    directory: Option<tempfile::TempDir>,
+enum Opener {
+    Memory,
+    Redb(tempfile::TempDir),
+    /// A server for each test: so its revisions, too, are those of the other engines.
+    Etcd(etcd::server::Server),
 }
 
 impl Opener {
     fn memory() -> Self {
-        Self { directory: None }
+        Self::Memory
     }
 
     fn redb() -> Self {
-        Self { directory: Some(tempfile::tempdir().unwrap()) }
+        Self::Redb(tempfile::tempdir().unwrap())
+    }
+
+    /// `None`: there is no etcd, and the test is skipped.
+    fn etcd() -> Option<Self> {
+        etcd::server::Server::start(&[]).map(Self::Etcd)
+    }
+
+    /// Whether what is stored survives the store.
+    fn keeps(&self) -> bool {
+        !matches!(self, Self::Memory)
+    }
+
+    /// Whether times to live are exact to the millisecond and told. etcd's leases are of whole seconds, shared, and
+    /// its own affair.
+    fn tells_expiry(&self) -> bool {
+        !matches!(self, Self::Etcd(_))
+    }
+
+    /// Whether history survives the store; etcd's is read from where the store was opened.
+    fn keeps_history(&self) -> bool {
+        matches!(self, Self::Redb(_))
     }
 
     fn options(&self) -> Options {
-        match &self.directory {
-            Some(directory) => embedded(&directory.path().join("data")),
-            None => Options::default(),
+        match self {
+            Self::Memory => Options::default(),
+            Self::Redb(directory) => embedded(&directory.path().join("data")),
+            Self::Etcd(server) => etcd::options(&[server]),
         }
     }
 
@@ -82,7 +116,7 @@ fn key(path: &str) -> Key {
 }
 
 fn value(content: &str) -> Bytes {
-    format!(r#"{{"kind":"Pod","apiVersion":"v1","metadata":{{"name":"x"}},"spec":"{content}"}}"#).into()
+    format!(r#"{{"kind":"Pod","apiVersion":"v1","metadata":{{"uid":"x"}},"spec":"{content}"}}"#).into()
 }
 
 fn spec(object: &Object) -> String {

@@ -128,9 +128,12 @@ async fn run(opener: Opener, steps: Vec<Step>) {
                 continue;
             }
             Step::Reopen => {
-                if opener.directory.is_some() {
+                if opener.keeps() {
                     store.close().await.unwrap();
                     store = opener.open().await;
+                    if !opener.keeps_history() {
+                        model.compacted = store.revision();
+                    }
                     // The history is there again, and as long as before.
                     compare(&store, &model);
                 }
@@ -240,5 +243,16 @@ proptest! {
     #[test]
     fn random_operations_agree_with_the_model_in_redb(steps in steps()) {
         check(Opener::redb(), steps);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_operations_agree_with_the_model_in_etcd(steps in steps()) {
+        if let Some(opener) = Opener::etcd() {
+            check(opener, steps);
+        }
     }
 }

@@ -58,7 +58,12 @@ impl Scenario {
     }
 }
 
-/// "1 client", "64 clients".
+/// "1 client", "64 clients", "2 watches".
 fn counted(count: usize, thing: &str) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+    let plural = match thing {
+        _ if count == 1 => "",
+        _ if thing.ends_with("ch") => "es",
+        _ => "s",
+    };
+    format!("{count} {thing}{plural}")
 }
