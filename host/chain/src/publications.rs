@@ -138,8 +138,9 @@ mod tests {
     fn a_publication_is_all_or_nothing_and_belongs_to_its_component() {
         let publications = Publications::default();
         publications.publish("a", "digest", None, vec![of("a.example.com")]).unwrap();
-        let refused =
-            publications.publish("b", "digest", None, vec![of("b.example.com"), of("a.example.com")]).unwrap_err();
+        let refused = publications
+            .publish("b", "digest", None, vec![of("b.example.com"), of("a.example.com")])
+            .unwrap_err();
         assert!(refused.message().contains("component \"a\" does"), "{refused}");
         assert_eq!(publications.all().len(), 1);
         publications.publish("b", "digest", Some("a.example.com"), vec![]).unwrap();

@@ -31,6 +31,11 @@ pub struct Report {
     pub repaired: bool,
 }
 
+/// Whether a process uses the store of a directory.
+pub fn in_use(directory: &Path) -> bool {
+    Redb::in_use(directory)
+}
+
 /// Reads and verifies everything in the store of a directory.
 ///
 /// # Errors

@@ -296,8 +296,8 @@ pub struct Restored {
 /// from before are refused as compacted. What has expired since is deleted when the store is opened.
 ///
 /// # Errors
-/// `Snapshot` when the stream is damaged or incomplete; `Engine` when the directory is not empty or cannot be
-/// written. No store is left then.
+/// `Snapshot` when the stream is damaged or incomplete; `Engine` when the directory has a store already or
+/// cannot be written. No store is left then.
 pub fn restore(source: impl Read, directory: &Path) -> Result<Restored> {
     let mut reader = read(source)?;
     let (revision, mut fault) = (reader.revision(), None);

@@ -45,10 +45,7 @@ struct Stored {
 /// # Errors
 /// The Status of a storage or publication that failed; what was written stays, and the start of the server or the
 /// next write to the group makes up for it.
-pub(crate) fn follow<'a>(
-    crds: &Collection,
-    names: impl IntoIterator<Item = &'a str>,
-) -> Result<(), Status> {
+pub(crate) fn follow<'a>(crds: &Collection, names: impl IntoIterator<Item = &'a str>) -> Result<(), Status> {
     // `<plural>.<group>`, checked when it was made.
     let groups: BTreeSet<&str> = names.into_iter().filter_map(|name| Some(name.split_once('.')?.1)).collect();
     groups.into_iter().try_for_each(|group| reconcile(crds, group))

@@ -88,7 +88,8 @@ impl StorageCommand {
                 save(&file, &place, kubeconfig).await
             }
             Self::Snapshot(SnapshotCommand::Restore { file, place }) => {
-                let source = File::open(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+                let source =
+                    File::open(&file).with_context(|| format!("{} cannot be read", file.display()))?;
                 let source = BufReader::new(source);
                 let restored =
                     tokio::task::spawn_blocking(move || snapshot::restore(source, &place.data_dir)).await??;
@@ -97,8 +98,12 @@ impl StorageCommand {
             }
             Self::Check(place) => check(place).await,
             Self::Compact(place) => {
-                let done = tokio::task::spawn_blocking(move || maintenance::compact(&place.data_dir)).await??;
-                println!("{} bytes before, {} after; {} old states removed", done.before, done.after, done.rows);
+                let done =
+                    tokio::task::spawn_blocking(move || maintenance::compact(&place.data_dir)).await??;
+                println!(
+                    "{} bytes before, {} after; {} old states removed",
+                    done.before, done.after, done.rows
+                );
                 Ok(())
             }
             Self::Migrate(MigrateCommand::ToEtcd(place)) => to_etcd(&place).await,
@@ -147,8 +152,11 @@ async fn to_etcd(place: &Place) -> anyhow::Result<()> {
     if place.storage.etcd_servers.is_empty() {
         bail!("--etcd-servers is missing; name the etcd that shall have the objects");
     }
-    let from = open(&StorageOptions { etcd_servers: Vec::new(), ..place.storage.clone() }, &place.directory.data_dir)
-        .await?;
+    let from = open(
+        &StorageOptions { etcd_servers: Vec::new(), ..place.storage.clone() },
+        &place.directory.data_dir,
+    )
+    .await?;
     let to = open(&place.storage, &place.directory.data_dir).await?;
     if let Some((collection, _)) = to.collections().iter().find(|(_, count)| *count > 0) {
         bail!(

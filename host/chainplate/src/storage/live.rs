@@ -28,7 +28,8 @@ pub(crate) const SNAPSHOT_PATH: &str = "/debug/storage/snapshot";
 /// Why the store cannot make one.
 pub(crate) async fn serve(store: &Store) -> Result<Response<Body>, chainplate_storage::Error> {
     let chunks = store.snapshot().await?;
-    let frames = futures_util::stream::iter(chunks.map(|chunk| chunk.map(http_body::Frame::data).map_err(Into::into)));
+    let frames =
+        futures_util::stream::iter(chunks.map(|chunk| chunk.map(http_body::Frame::data).map_err(Into::into)));
     let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
     let media_type = header::HeaderValue::from_static("application/octet-stream");
     response.headers_mut().insert(header::CONTENT_TYPE, media_type);
@@ -50,8 +51,9 @@ pub(super) async fn save(kubeconfig: &Path, sink: &mut impl Write) -> anyhow::Re
     let stream = TlsConnector::from(Arc::new(tls)).connect(name, stream).await.with_context(context)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.with_context(context)?;
     let driver = tokio::spawn(connection);
-    let request =
-        Request::get(SNAPSHOT_PATH).header(header::HOST, format!("{host}:{port}")).body(Empty::<Bytes>::new())?;
+    let request = Request::get(SNAPSHOT_PATH)
+        .header(header::HOST, format!("{host}:{port}"))
+        .body(Empty::<Bytes>::new())?;
     let mut response = sender.send_request(request).await.with_context(context)?;
     if response.status() != StatusCode::OK {
         let status = response.status();

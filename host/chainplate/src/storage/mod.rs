@@ -59,7 +59,9 @@ mod tests {
     #[test]
     fn without_etcd_objects_are_kept_in_the_data_directory() {
         let options = options_of(&["--data-dir=/d"]);
-        assert!(matches!(options.engine, EngineOptions::Embedded { directory } if directory.as_os_str() == "/d"));
+        assert!(
+            matches!(options.engine, EngineOptions::Embedded { directory } if directory.as_os_str() == "/d")
+        );
         assert_eq!(options.history_age, Duration::from_secs(450));
     }
 

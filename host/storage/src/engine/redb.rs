@@ -109,6 +109,12 @@ impl Redb {
 
 /// What only closed stores need; see `crate::maintenance`.
 impl Redb {
+    /// Whether a process uses the store in `directory`.
+    pub(crate) fn in_use(directory: &Path) -> bool {
+        let lock = File::open(directory.join(LOCK));
+        lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+
     /// Opens the store in `directory` if there is one.
     pub(crate) fn open_existing(directory: &Path) -> Result<Self, Failure> {
         let file = directory.join(FILE);
@@ -128,13 +134,16 @@ impl Redb {
         let cannot = |error| {
             format!("cannot use {}: {error}; check the path and its permissions", directory.display())
         };
-        match directory.read_dir().map(|mut entries| entries.next().is_some()) {
-            Ok(true) => {
-                let directory = directory.display();
-                return Err(format!("{directory} is not empty; restore into a new directory"));
-            }
+        // Certificates and the like may be there already.
+        if directory.join(FILE).try_exists().map_err(cannot)? {
+            let directory = directory.display();
+            return Err(format!(
+                "there is a store in {directory} already; restore into another directory, or move {FILE} away"
+            ));
+        }
+        match std::fs::remove_file(directory.join(RESTORING)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(cannot(error)),
-            Ok(false) | Err(_) => {}
+            Ok(()) | Err(_) => {}
         }
         let mut engine = Self::open_file(directory, RESTORING)?;
         let file = engine.file.clone();
