@@ -216,3 +216,6 @@ fn accepts(request: &Request<'_>, taken: impl Fn(&str, &str) -> bool) -> bool {
     accept.is_empty()
         || negotiation::first_met(&accept, |kind, subtype, _| taken(kind, subtype).then_some(())).is_some()
 }
+
+#[cfg(test)]
+mod tests;
