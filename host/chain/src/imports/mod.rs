@@ -122,7 +122,7 @@ impl tasks::Host for State {
         collection: wasmtime::component::Resource<CollectionHandle>,
         task: String,
     ) -> wasmtime::Result<()> {
-        let prefix = Arc::clone(&self.table.get(&collection)?.collection.storage_prefix);
+        let prefix = std::sync::Arc::clone(&self.table.get(&collection)?.collection.storage_prefix);
         self.plugin.tasks.follow(&self.plugin, prefix, task);
         Ok(())
     }
