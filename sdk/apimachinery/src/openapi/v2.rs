@@ -4,7 +4,7 @@ use super::gnostic;
 use crate::{Map, Value};
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 /// Where schemas stand in version 3.
 const SCHEMAS: &str = "#/components/schemas/";
@@ -74,10 +74,10 @@ impl Swagger {
             self.definitions.entry(name).or_insert_with(|| schema.to_string());
         }
         for (path, item) in document.paths {
-            if !self.paths.contains_key(&path) {
+            if let Entry::Vacant(free) = self.paths.entry(path) {
                 let mut item: Value = serde_json::from_str(item.get())?;
                 path_item(&mut item);
-                self.paths.insert(path, item.to_string());
+                free.insert(item.to_string());
             }
         }
         Ok(())
