@@ -136,7 +136,7 @@ impl native::Store for OnStore {
         value: &[u8],
     ) -> Option<StoredObject> {
         let key = Key::new(prefix, namespace, name);
-        let object = self.1.block_on(self.0.create(key, Bytes::copy_from_slice(value))).ok()?;
+        let object = self.1.block_on(self.0.create(key, Bytes::copy_from_slice(value), None)).ok()?;
         Some(StoredObject::served(object.json(), object.revision()))
     }
 
@@ -150,7 +150,9 @@ impl native::Store for OnStore {
     ) -> Option<StoredObject> {
         let key = Key::new(prefix, namespace, name);
         let object = match value {
-            Some(value) => self.1.block_on(self.0.update(key, Bytes::copy_from_slice(value), Some(expected))),
+            Some(value) => {
+                self.1.block_on(self.0.update(key, Bytes::copy_from_slice(value), Some(expected), None))
+            }
             None => self.1.block_on(self.0.delete(key, Some(expected))),
         };
         object.ok().map(|object| StoredObject::served(object.json(), object.revision()))

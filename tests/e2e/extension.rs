@@ -16,7 +16,7 @@ async fn an_extension_serves_its_group_and_its_path_and_delegates_the_rest() {
     assert_eq!(server.send("GET", "/api/v1/namespaces/default", "").await.code, 200);
     assert_eq!(server.send("GET", "/apis/hello.example.com/v1/unknown", "").await.code, 404);
 
-    let mut apply = server.kubectl_command(&["create", "--validate=false", "-f", "-"]);
+    let mut apply = server.kubectl_command(&["create", "-f", "-"]);
     let mut child =
         apply.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
     let greeting = "apiVersion: hello.example.com/v1\nkind: Greeting\nmetadata: {name: a}\nspec: {to: you}\n";

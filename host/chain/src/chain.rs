@@ -180,9 +180,14 @@ impl Chain {
         plugin.lifecycle(Hook::Health).await
     }
 
-    /// The claimed paths of all components, for the index at `/`.
+    /// The claimed paths of all components, and those of published groups and versions, for the index at `/`.
     pub fn paths(&self) -> Vec<String> {
-        let paths: BTreeSet<String> = self.plugins.iter().flat_map(|plugin| plugin.paths()).collect();
+        let mut paths: BTreeSet<String> = self.plugins.iter().flat_map(|plugin| plugin.paths()).collect();
+        for item in self.publications.all() {
+            let group = if item.group.is_empty() { "/api".into() } else { format!("/apis/{}", item.group) };
+            paths.insert(format!("{group}/{}", item.version));
+            paths.insert(group);
+        }
         paths.into_iter().filter(|path| !path.is_empty()).collect()
     }
 

@@ -32,6 +32,7 @@ use chainplate_apimachinery::{
     Status,
     negotiation::{self, Endpoint},
     request::{RequestInfo, Verb},
+    selector::scan,
 };
 use chainplate_storage::{Object, Store};
 use document::Document;
@@ -155,7 +156,8 @@ pub enum Plan {
         /// The object.
         object: Arc<Object>,
     },
-    /// An object of a collection that is not stored (dry run), in every projection. JSON, as it is served.
+    /// An object of a collection that is not stored (dry run), or a list of such (what was removed), in every
+    /// projection. JSON, as it is served.
     Unsaved {
         /// The HTTP status code.
         code: u16,
@@ -247,6 +249,10 @@ async fn run(
         }
         Plan::Unsaved { code, collection, json } => {
             let media = answer::agree(&collection, &negotiation::OBJECT_TYPES, preferences)?;
+            let kind = scan::member(&json, "kind").and_then(scan::string);
+            if kind.is_some_and(|kind| kind == collection.list_kind && kind != collection.kind) {
+                return list::unsaved(collection, &json, &media, transformer, context).await;
+            }
             render::object(code, collection, Document::Served(json), &media, transformer, context).await
         }
         Plan::Get { collection, namespace, name } => {

@@ -16,8 +16,10 @@ use chainplate_apimachinery::{
     Status,
     list_options::ListOptions,
     negotiation::{Encoding, Form, MediaType},
+    selector::scan,
 };
 use http::Response;
+use serde_json::value::RawValue;
 use std::{sync::Arc, vec};
 
 /// How items are written.
@@ -60,7 +62,6 @@ pub(crate) async fn list(
 ) -> Result<Response<Body>, Failure> {
     let options = ListOptions::parse(context.query)?;
     let filter = Filter::new(&collection, &options, &context.info.name)?;
-    let object_head = document::head(&collection.kind, &collection.api_version());
     let selector = Selector {
         store: context.store,
         collection: &collection,
@@ -69,6 +70,43 @@ pub(crate) async fn list(
         transformer: &*transformer,
     };
     let selection = selector.select(&options).await?;
+    selected(collection, selection, media, transformer, context).await
+}
+
+/// Sends a list that a component made of objects of a collection, as it does of those that it removed.
+///
+/// # Errors
+/// 406 for the form of one object, 400 for a malformed `includeObject`, 500 for what is no list, and what a transform
+/// answers in the beginning.
+pub(crate) async fn unsaved(
+    collection: Arc<Collection>,
+    json: &Bytes,
+    media: &MediaType,
+    transformer: Arc<dyn Transformer>,
+    context: &Context<'_>,
+) -> Result<Response<Body>, Failure> {
+    let malformed = |error| Status::internal(format_args!("a component answered a malformed list: {error}"));
+    let items = scan::member(json, "items").unwrap_or(b"[]");
+    let items: Vec<&RawValue> = serde_json::from_slice(items).map_err(malformed)?;
+    let metadata = scan::member(json, "metadata").unwrap_or(b"{}");
+    let revision = scan::member(metadata, "resourceVersion").and_then(scan::string);
+    let selection = Selection {
+        documents: items.iter().map(|item| Document::Served(json.slice_ref(item.get().as_bytes()))).collect(),
+        revision: revision.and_then(|text| text.parse().ok()).unwrap_or_default(),
+        continue_token: None,
+        remaining: None,
+    };
+    selected(collection, selection, media, transformer, context).await
+}
+
+async fn selected(
+    collection: Arc<Collection>,
+    selection: Selection,
+    media: &MediaType,
+    transformer: Arc<dyn Transformer>,
+    context: &Context<'_>,
+) -> Result<Response<Body>, Failure> {
+    let object_head = document::head(&collection.kind, &collection.api_version());
     if media.encoding == Encoding::Protobuf {
         return protobuf_list(&collection, &*transformer, media.form, selection, context).await;
     }

@@ -65,7 +65,10 @@ impl Discovery {
     }
 
     fn root(&mut self, request: &Request<'_>, legacy: bool) -> Result<Outcome, Status> {
-        only_get(request)?;
+        // Upstream's handler of `/apis` does not look at the method.
+        if legacy {
+            only_get(request)?;
+        }
         let accept = accept(request);
         negotiation::route(&accept, &negotiation::OBJECT_TYPES)?;
         if !wants_aggregated(&accept) {
@@ -74,12 +77,12 @@ impl Discovery {
                 (true, Some(core)) => discovery::api_versions(core, &self.server_address),
                 (true, None) => return Ok(Outcome::Delegate),
             };
-            return document(request, &root);
+            return any_method(request, &root);
         }
         let groups = if legacy { &self.core } else { &self.named };
         let made = self.aggregated[usize::from(legacy)].get_or_insert_with(|| {
             let body = discovery::aggregated(groups).to_string().into_bytes();
-            let etag = etag(&body);
+            let etag = quoted_sha512(&body);
             Aggregated { body, etag }
         });
         let unchanged = request.header("if-none-match").contains(&made.etag);
@@ -126,7 +129,7 @@ impl Discovery {
 }
 
 /// The first `Accept` header, as upstream reads it.
-fn accept(request: &Request<'_>) -> String {
+pub(crate) fn accept(request: &Request<'_>) -> String {
     request.header("accept").into_iter().next().unwrap_or_default()
 }
 
@@ -150,6 +153,10 @@ fn wants_aggregated(accept: &str) -> bool {
 /// A document in one of its older forms, which know no transformations.
 fn document(request: &Request<'_>, value: &serde_json::Value) -> Result<Outcome, Status> {
     only_get(request)?;
+    any_method(request, value)
+}
+
+fn any_method(request: &Request<'_>, value: &serde_json::Value) -> Result<Outcome, Status> {
     let accept = accept(request);
     negotiation::route(&accept, &negotiation::OBJECT_TYPES)?;
     Ok(Outcome::Respond(Response::document(200, value.to_string().as_bytes())))
@@ -161,7 +168,7 @@ fn only_get(request: &Request<'_>) -> Result<(), Status> {
 }
 
 /// Quoted upper-case SHA-512 of the document (`discovery/aggregated/etag.go`).
-fn etag(body: &[u8]) -> String {
+pub(crate) fn quoted_sha512(body: &[u8]) -> String {
     let mut text = String::from("\"");
     for byte in Sha512::digest(body) {
         // Writing to a String does not fail.
@@ -189,7 +196,7 @@ mod tests {
 
     #[test]
     fn an_etag_is_the_upper_case_digest_in_quotes() {
-        let etag = etag(b"{}");
+        let etag = quoted_sha512(b"{}");
         assert_eq!(etag.len(), 130);
         assert!(etag.starts_with("\"27C74670") && etag.ends_with('"'), "{etag}");
     }

@@ -58,6 +58,7 @@ impl Server for Aggregator {
             router::claim_exact(path);
         }
         router::claim("/apis/apiregistration.k8s.io");
+        router::claim_exact("/openapi/v2");
         router::claim("/openapi/v3");
         let own = GroupVersion {
             group: apiservices::GROUP.into(),

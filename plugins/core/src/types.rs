@@ -57,6 +57,13 @@ pub fn complete(resource: &Resource, object: &mut Value) {
     }
 }
 
+/// As [`complete`], but what was sent with nothing in it stays until it was seen who owns it.
+pub fn complete_decoded(resource: &Resource, object: &mut Value) {
+    if let Some(shape) = shape(resource) {
+        chainplate_types::complete_decoded(shape, object);
+    }
+}
+
 /// The OpenAPI v3 document of a group and version, or of another path: see [`crate::openapi::document`].
 pub fn openapi(group: &str, version: &str) -> Option<Vec<u8>> {
     crate::openapi::document(group, version)

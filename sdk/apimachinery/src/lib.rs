@@ -13,6 +13,7 @@ pub mod meta;
 pub mod names;
 pub mod negotiation;
 pub mod object;
+pub mod openapi;
 pub mod options;
 pub mod patch;
 pub mod quantity;

@@ -11,13 +11,30 @@ use chainplate_apimachinery::{
 /// not. To be called after defaulting and admission, before an object is stored or answered; calling it again
 /// changes nothing.
 pub fn complete(shape: TypeRef, value: &mut Value) {
+    walk(shape, value, Empty::Nothing);
+}
+
+/// As [`complete`], but lists and maps that somebody sent with nothing in them stay: the form in which upstream holds an
+/// object between decoding and storing, and compares it for field management (who sends `rules: []` owns `rules`).
+pub fn complete_decoded(shape: TypeRef, value: &mut Value) {
+    walk(shape, value, Empty::Kept);
+}
+
+/// What becomes of an empty list or map that `omitempty` does not leave out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    Kept,
+    Nothing,
+}
+
+fn walk(shape: TypeRef, value: &mut Value, empty: Empty) {
     match value {
         Value::Object(map) => match shape.kind() {
-            Kind::Struct { .. } => complete_struct(shape, map),
+            Kind::Struct { .. } => complete_struct(shape, map, empty),
             Kind::Map { .. } => {
                 if let Some(element) = shape.element().filter(|element| !is_leaf(*element)) {
                     for value in map.values_mut() {
-                        complete(element, value);
+                        walk(element, value, empty);
                     }
                 }
             }
@@ -26,7 +43,7 @@ pub fn complete(shape: TypeRef, value: &mut Value) {
         Value::Array(list) => {
             if let Some(element) = shape.element().filter(|element| !is_leaf(*element)) {
                 for value in list {
-                    complete(element, value);
+                    walk(element, value, empty);
                 }
             }
         }
@@ -38,7 +55,7 @@ fn is_leaf(shape: TypeRef) -> bool {
     matches!(shape.kind(), Kind::Scalar(_) | Kind::Any { .. })
 }
 
-fn complete_struct(shape: TypeRef, map: &mut Map) {
+fn complete_struct(shape: TypeRef, map: &mut Map, empty: Empty) {
     map.retain(|name, value| {
         let Some(field) = shape.member(name) else { return true };
         let presence = field.presence();
@@ -48,11 +65,11 @@ fn complete_struct(shape: TypeRef, map: &mut Map) {
         if is_left_out(field, value) {
             return false;
         }
-        if is_nothing(field, value) {
+        if empty == Empty::Nothing && is_nothing(field, value) {
             *value = Value::Null;
             return true;
         }
-        complete(field.shape(), value);
+        walk(field.shape(), value, empty);
         true
     });
     for field in shape.fields() {
@@ -80,7 +97,7 @@ pub(crate) fn zero(shape: TypeRef) -> Value {
         Kind::Scalar(Scalar::Quantity) => "0".into(),
         Kind::Struct { .. } => {
             let mut map = Map::new();
-            complete_struct(shape, &mut map);
+            complete_struct(shape, &mut map, Empty::Nothing);
             Value::Object(map)
         }
         _ => Value::Null,

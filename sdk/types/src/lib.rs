@@ -13,6 +13,6 @@ pub mod protobuf;
 mod tables;
 mod time;
 
-pub use complete::{complete, empty};
+pub use complete::{complete, complete_decoded, empty};
 pub use decode::{DecodeError, Decoded, decode, decode_value};
 pub use tables::{Field, Presence, TypeRef, kinds, lookup, named};

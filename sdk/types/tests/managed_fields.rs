@@ -7,7 +7,7 @@ use chainplate_apimachinery::{
         ApplyError, Context, Manager, Set, apply, ignore_time_only_change, one_version, update,
     },
 };
-use chainplate_types::{TypeRef, complete, empty, lookup};
+use chainplate_types::{TypeRef, complete, complete_decoded, empty, lookup};
 use serde_json::json;
 
 const TIME: &str = "2024-01-01T00:00:00Z";
@@ -258,4 +258,19 @@ fn a_key_that_is_always_written_goes_without_saying() {
     let containers = "/metadata/managedFields/0/fieldsV1/f:spec/f:template/f:spec/f:containers";
     let keys: Vec<&String> = object.pointer(containers).and_then(Value::as_object).unwrap().keys().collect();
     assert_eq!(keys, ["k:{\"name\":\"\"}"]);
+}
+
+#[test]
+fn an_empty_list_that_was_sent_is_owned() {
+    let server = Server::new("rbac.authorization.k8s.io", "v1", "Role", "rbac.authorization.k8s.io/v1");
+    let mut sent = json!({"metadata": {"name": "a"}, "rules": []});
+    complete_decoded(server.shape, &mut sent);
+    update(&server.context(), None, &mut sent, &server.manager("m"));
+    assert_eq!(sent["metadata"]["managedFields"][0]["fieldsV1"], json!({"f:rules": {}}));
+    complete(server.shape, &mut sent);
+    assert_eq!(sent["rules"], Value::Null, "stored as none");
+    let mut silent = json!({"metadata": {"name": "a"}});
+    complete_decoded(server.shape, &mut silent);
+    update(&server.context(), None, &mut silent, &server.manager("m"));
+    assert_eq!(silent["metadata"].get("managedFields"), None);
 }

@@ -12,8 +12,7 @@ struct Widgets {
 impl Widgets {
     fn new(namespace: &str) -> Self {
         let widgets = Self { kubectl: Kubectl::new(namespace), group: format!("{namespace}.example.com") };
-        let created =
-            widgets.kubectl.ok_with("apply --validate=false -f -", &widgets.definition().to_string());
+        let created = widgets.kubectl.ok_with("apply -f -", &widgets.definition().to_string());
         let name = format!("customresourcedefinition.apiextensions.k8s.io/widgets.{}", widgets.group);
         assert_eq!(created, format!("{name} created\n"));
         let waited = widgets.kubectl.ok(&format!("wait --for=condition=Established {name} --timeout=30s"));
@@ -87,7 +86,7 @@ impl Widgets {
     }
 
     fn apply(&self, name: &str, spec: Value) -> String {
-        self.kubectl.ok_with("apply --validate=false -f -", &self.widget(name, spec))
+        self.kubectl.ok_with("apply -f -", &self.widget(name, spec))
     }
 }
 
@@ -164,9 +163,9 @@ fn custom_resources_are_applied_read_and_deleted() {
         kubectl.value(&format!("{all} -l app=x"), "{.items[*].spec}"),
         r#"{"colour":"blue","replicas":3,"size":5}"#
     );
-    let replaced = kubectl.ok_with("replace --validate=false -f -", &widgets.widget("b", json!({"size": 9})));
+    let replaced = kubectl.ok_with("replace -f -", &widgets.widget("b", json!({"size": 9})));
     assert_eq!(replaced, "widget.custom-flow.example.com/b replaced\n");
-    let mut edit = kubectl.command(&format!("edit --validate=false {all} b"));
+    let mut edit = kubectl.command(&format!("edit {all} b"));
     assert!(edit.env("KUBE_EDITOR", r"sed -i s/size:.9/size:\ 8/").status().unwrap().success());
     assert_eq!(kubectl.value(&widgets.of("/b"), "{.spec.size}"), "8");
     let described = kubectl.ok(&format!("describe {all} b"));
@@ -197,8 +196,7 @@ fn what_the_schema_forbids_is_told_with_its_causes() {
         ),
         (json!({}), "The Widget \"bad\" is invalid: spec.size: Required value\n"),
     ] {
-        let failed =
-            widgets.kubectl.fails_with("create --validate=false -f -", &widgets.widget("bad", spec.clone()));
+        let failed = widgets.kubectl.fails_with("create -f -", &widgets.widget("bad", spec.clone()));
         let (mut failed, mut said): (Vec<_>, Vec<_>) = (failed.lines().collect(), said.lines().collect());
         failed.sort_unstable();
         said.sort_unstable();
@@ -252,7 +250,7 @@ fn a_definition_that_goes_takes_its_objects_along() {
     );
     assert_eq!(watch.line("DELETED"), "DELETED a 1 <age>");
     assert!(kubectl.fails("get --raw /apis/custom-gone.example.com/v1/widgets").contains("NotFound"));
-    kubectl.ok_with("apply --validate=false -f -", &widgets.definition().to_string());
+    kubectl.ok_with("apply -f -", &widgets.definition().to_string());
     kubectl.ok(&format!("wait --for=condition=Established crd/{} --timeout=30s", widgets.of("")));
     assert_eq!(
         kubectl.ok(&format!("get {} -o name", widgets.of(""))),
@@ -277,7 +275,7 @@ fn a_definition_with_faults_is_refused() {
     ] {
         let mut definition = widgets.definition();
         *definition.pointer_mut(pointer).unwrap() = value;
-        let failed = widgets.kubectl.fails_with("create --validate=false -f -", &definition.to_string());
+        let failed = widgets.kubectl.fails_with("create -f -", &definition.to_string());
         assert!(
             failed.contains("The CustomResourceDefinition") && failed.contains(said),
             "{pointer}: {failed}"

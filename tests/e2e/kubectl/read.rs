@@ -201,7 +201,7 @@ fn describe_tells_of_the_object_and_its_surroundings() {
         "apiVersion": "v1", "kind": "Node", "metadata": {"name": "read-describe"},
         "spec": {"taints": [{"key": "dedicated", "value": "x", "effect": "NoSchedule"}]},
     });
-    kubectl.ok_with("create --validate=false -f -", &node.to_string());
+    kubectl.ok_with("create -f -", &node.to_string());
     kubectl.ok("run pod --image=busybox --env=A=1 --labels=app=web");
     let event = serde_json::json!({
         "apiVersion": "v1", "kind": "Event", "metadata": {"name": "pulled", "namespace": "read-describe"},
@@ -209,7 +209,7 @@ fn describe_tells_of_the_object_and_its_surroundings() {
         "reason": "Pulled", "message": "Image is here", "type": "Normal", "count": 1, "source": {"component": "test"},
         "firstTimestamp": "2026-01-01T00:00:00Z", "lastTimestamp": "2026-01-01T00:00:00Z",
     });
-    kubectl.ok_with("create --validate=false -f -", &event.to_string());
+    kubectl.ok_with("create -f -", &event.to_string());
     for (what, rows) in [
         (
             "cm alpha",

@@ -50,7 +50,7 @@ fn create_makes_objects_of_many_kinds() {
     );
     assert!(kubectl.fails("create cm x -n nowhere").contains("namespaces \"nowhere\" not found"));
     let generated = r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "made-"}}"#;
-    let made = kubectl.ok_with("create --validate=false -f -", generated);
+    let made = kubectl.ok_with("create -f -", generated);
     assert!(
         made.starts_with("configmap/made-") && made.len() == "configmap/made-12345 created\n".len(),
         "{made}"
@@ -66,7 +66,7 @@ fn apply_creates_changes_and_leaves_what_is_the_same() {
              apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: b}}\ndata: {{k: same}}\n"
         )
     };
-    let apply = |document: &str| kubectl.ok_with("apply --validate=false -f -", document);
+    let apply = |document: &str| kubectl.ok_with("apply -f -", document);
     assert_eq!(apply(&maps(1)), "configmap/a created\nconfigmap/b created\n");
     assert_eq!(apply(&maps(1)), "configmap/a unchanged\nconfigmap/b unchanged\n");
     assert_eq!(apply(&maps(2)), "configmap/a configured\nconfigmap/b unchanged\n");
@@ -93,15 +93,13 @@ fn apply_creates_changes_and_leaves_what_is_the_same() {
     let changes = String::from_utf8(changes).unwrap();
     assert!(changes.contains("+  gone3: x\n+  k: \"3\"\n"), "{changes}");
     let bad = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: Bad}\n";
-    let said = kubectl.fails_with("apply --validate=false -f -", bad);
+    let said = kubectl.fails_with("apply -f -", bad);
     assert!(
         said.contains("The ConfigMap \"Bad\" is invalid: metadata.name: Invalid value: \"Bad\""),
         "{said}"
     );
     let wrong = "apiVersion: nowhere.example.com/v1\nkind: Nothing\nmetadata: {name: a}\n";
-    assert!(
-        kubectl.fails_with("apply --validate=false -f -", wrong).contains("no matches for kind \"Nothing\"")
-    );
+    assert!(kubectl.fails_with("apply -f -", wrong).contains("no matches for kind \"Nothing\""));
 }
 
 #[test]
@@ -109,7 +107,7 @@ fn server_side_apply_owns_fields_and_tells_of_conflicts() {
     let kubectl = Kubectl::new("write-ssa");
     let map =
         |value| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata: {{k: '{value}'}}\n");
-    let apply = "apply --server-side --validate=false";
+    let apply = "apply --server-side";
     assert_eq!(kubectl.ok_with(&format!("{apply} -f -"), &map(1)), "configmap/a serverside-applied\n");
     let said = kubectl.fails_with(&format!("{apply} --field-manager=other -f -"), &map(2));
     assert!(said.contains("Apply failed with 1 conflict: conflict with \"kubectl\": .data.k"), "{said}");
@@ -127,13 +125,13 @@ fn replace_puts_the_whole_object() {
         )
     };
     let version = kubectl.value("cm a", "{.metadata.resourceVersion}");
-    let replace = "replace --validate=false -f -";
+    let replace = "replace -f -";
     assert_eq!(kubectl.ok_with(replace, &map("", "2")), "configmap/a replaced\n");
     assert_eq!(kubectl.value("cm a", "{.data}"), r#"{"k":"2"}"#);
     let stale = kubectl.fails_with(replace, &map(&version, "3"));
     assert!(stale.contains("(Conflict)") && stale.contains("the object has been modified"), "{stale}");
     let id = kubectl.value("cm a", "{.metadata.uid}");
-    let forced = kubectl.ok_with("replace --force --validate=false -f -", &map("", "4"));
+    let forced = kubectl.ok_with("replace --force -f -", &map("", "4"));
     assert!(forced.ends_with("configmap/a replaced\n"), "{forced}");
     assert_ne!(kubectl.value("cm a", "{.metadata.uid}"), id);
     let missing = map("", "1").replace("\"a\"", "\"b\"");
@@ -146,7 +144,7 @@ fn edit_sends_what_the_editor_changed() {
     kubectl.ok("create cm a --from-literal=k=before");
     kubectl.ok("create deployment web --image=nginx:1");
     let edit = |what: &str, script: &str| {
-        let mut command = kubectl.command(&format!("edit --validate=false {what}"));
+        let mut command = kubectl.command(&format!("edit {what}"));
         let output = command.env("KUBE_EDITOR", format!("sed -i {script}")).output().unwrap();
         assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
@@ -194,7 +192,7 @@ fn delete_takes_one_some_or_all() {
 fn delete_waits_for_finalizers() {
     let kubectl = Kubectl::new("write-finalizers");
     let map = r#"{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "finalizers": ["example.com/wait"]}}"#;
-    kubectl.ok_with("create --validate=false -f -", map);
+    kubectl.ok_with("create -f -", map);
     assert!(kubectl.fails("delete cm a --timeout=1s").contains("timed out waiting for the condition"));
     assert_ne!(kubectl.value("cm a", "{.metadata.deletionTimestamp}"), "");
     let delete = kubectl.start("delete cm a --wait --timeout=60s");

@@ -370,3 +370,29 @@ async fn documents_have_tables_in_resources() {
         host.json(Plan::Document { code: 200, json: r#"{"kind":"Status"}"#.into() }, "", TABLE).await;
     assert_eq!(status, json!({"kind": "Status"}));
 }
+
+#[tokio::test]
+async fn a_list_of_removed_objects_has_every_form() {
+    let host = Host::new().await;
+    let removed = |collection: Collection| {
+        let item = json!({"kind": "Thing", "apiVersion": "example.com/v1", "metadata": {"name": "a"}, "spec": {"size": 1}});
+        let list = json!({"kind": "ThingList", "apiVersion": "example.com/v1", "metadata": {"resourceVersion": "7"}, "items": [item]});
+        Plan::Unsaved { code: 200, collection: Arc::new(collection), json: list.to_string().into() }
+    };
+    let (code, list) = host.json(removed(things()), "", "application/json").await;
+    assert_eq!(
+        (code, &list["kind"], &list["metadata"]["resourceVersion"]),
+        (200, &json!("ThingList"), &json!("7"))
+    );
+    assert_eq!(list["items"], json!([{"metadata": {"name": "a"}, "spec": {"size": 1}}]));
+    let custom = Collection { items_with_type_meta: true, ..things() };
+    let (_, list) = host.json(removed(custom), "", "application/json").await;
+    assert_eq!(list["items"][0]["kind"], "Thing");
+    let collection = Collection { rows: transform("rows", ""), ..things() };
+    let accept = "application/json;as=Table;v=v1;g=meta.k8s.io";
+    let (_, table) = host.json(removed(collection), "includeObject=None", accept).await;
+    assert_eq!((&table["kind"], &table["rows"][0]["cells"]), (&json!("Table"), &json!(["a"])));
+    let accept = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
+    let (_, list) = host.json(removed(things()), "", accept).await;
+    assert_eq!(list["items"][0]["kind"], "PartialObjectMetadata");
+}

@@ -144,8 +144,8 @@ impl Strategy for BuiltIn {
 
     fn default(&self, object: &mut Value) {
         defaults::apply(self.resource.group, self.resource.version, self.resource.kind, object);
-        // In the form it is stored in, so that a comparison with what is stored finds real changes alone.
-        types::complete(self.resource, object);
+        // With all that Go writes, so that a comparison with what is stored finds real changes alone.
+        types::complete_decoded(self.resource, object);
     }
 
     fn from_storage(&self, document: &mut Value) -> Result<(), Status> {
@@ -159,11 +159,14 @@ impl Strategy for BuiltIn {
     }
 
     fn prepare_for_create(&self, context: &Context<'_>, object: &mut Value) {
+        types::complete(self.resource, object);
         admission::admit(&self.shared, self.resource.group, self.resource.name, object);
         prepare::create(self.resource, &self.shared, context, object);
     }
 
     fn prepare_for_update(&self, context: &Context<'_>, object: &mut Value, old: &Value) {
+        // In the form of what is stored: an empty list that takes the place of none is no change.
+        types::complete(self.resource, object);
         prepare::update(self.resource, &self.shared, context, object, old);
     }
 

@@ -42,7 +42,8 @@ pub(super) fn validate(view: &Value) -> Vec<Error> {
 /// Writes the wanted number of replicas into the workload.
 pub(super) fn set(object: &mut Value, view: &Value) {
     let replicas = view.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or_default();
-    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
+    let Some(map) = object.as_object_mut() else { return };
+    if let Value::Object(spec) = map.entry("spec").or_insert_with(|| json!({})) {
         spec.insert("replicas".into(), replicas.into());
     }
 }

@@ -315,14 +315,6 @@ pub(super) fn delete_collection(exchange: &Exchange<'_>) -> Result<Outcome, Stat
     list.insert("kind".into(), (*descriptor.list_kind).into());
     list.insert("apiVersion".into(), (*descriptor.api_version()).into());
     list.insert("metadata".into(), serde_json::json!({"resourceVersion": revision.to_string()}));
-    if descriptor.decoding == super::Decoding::Typed {
-        for item in &mut items {
-            if let Some(map) = item.as_object_mut() {
-                map.remove("kind");
-                map.remove("apiVersion");
-            }
-        }
-    }
     list.insert("items".into(), Value::Array(items));
-    Ok(Response::document(200, &object::encode_unsaved(&Value::Object(list))).into())
+    Ok(exchange.unsaved(200, &Value::Object(list)))
 }

@@ -129,6 +129,32 @@ impl Patch {
         }
     }
 
+    /// The configuration that is applied, of the type that it has to be.
+    pub(super) fn applied(&self, api_version: &str, kind: &str) -> Result<&Value, Status> {
+        let Form::Document(document) = &self.form else {
+            return Err(Status::internal("an apply patch is a document"));
+        };
+        if object::metadata(document)
+            .and_then(|metadata| metadata.get("managedFields"))
+            .is_some_and(|list| !list.is_null())
+        {
+            return Err(Status::bad_request("metadata.managedFields must be nil"));
+        }
+        let text = |key: &str| document.get(key).and_then(Value::as_str).unwrap_or_default();
+        let (have_version, have_kind) = (text("apiVersion"), text("kind"));
+        if have_version == api_version && have_kind == kind {
+            return Ok(document);
+        }
+        // Go prints the core group's version behind a slash.
+        let slash = if have_version.contains('/') { "" } else { "/" };
+        Err(Status::bad_request(format!("invalid object type: {slash}{have_version}, Kind={have_kind}")))
+    }
+
+    /// What the patch's own body gave reason to tell.
+    pub(super) fn told(&self) -> Vec<String> {
+        self.told.clone()
+    }
+
     /// Applies a JSON, merge or strategic patch to a document.
     pub(super) fn apply_to(&self, exchange: &Exchange<'_>, document: &mut Value) -> Result<(), Status> {
         match &self.form {
@@ -253,22 +279,8 @@ fn apply(
     old: Option<&Value>,
     telling: &mut Telling,
 ) -> Result<Value, Status> {
-    let Form::Document(document) = &patch.form else {
-        return Err(Status::internal("an apply patch is a document"));
-    };
-    if object::metadata(document)
-        .and_then(|metadata| metadata.get("managedFields"))
-        .is_some_and(|list| !list.is_null())
-    {
-        return Err(Status::bad_request("metadata.managedFields must be nil"));
-    }
-    let text = |key: &str| document.get(key).and_then(Value::as_str).unwrap_or_default();
-    let (api_version, kind) = (text("apiVersion"), text("kind"));
-    if api_version != exchange.descriptor.api_version() || kind != exchange.descriptor.kind {
-        let version =
-            if api_version.contains('/') { api_version.to_owned() } else { format!("/{api_version}") };
-        return Err(Status::bad_request(format!("invalid object type: {version}, Kind={kind}")));
-    }
+    let descriptor = exchange.descriptor;
+    let document = patch.applied(&descriptor.api_version(), &descriptor.kind)?;
     let force = options.force.unwrap_or_default();
     let mut object = exchange.strategy.apply(&exchange.manager(writer), force, old, document.clone())?;
     meta::decode(&mut object, None)

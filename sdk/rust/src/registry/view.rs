@@ -2,18 +2,18 @@
 
 use super::{
     body::{self, Format},
-    exchange::Exchange,
+    exchange::{Exchange, Writer},
     patch::{Patch, PatchKind, Telling, misfit},
     rules::{remove_meta, set_meta},
-    unsupported_patch,
     update::{Written, replace},
 };
 use crate::{Outcome, Response, StoredObject};
 use chainplate_apimachinery::{
-    Map, Status, Value, meta, object,
-    options::{Write, WriteOptions},
+    Cause, Map, Status, Value, managed_fields, meta, object,
+    options::{Write, WriteOptions, json_kind},
     request::Verb,
 };
+use serde_json::json;
 
 /// Metadata that a view takes from its object.
 const METADATA: [&str; 5] = ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"];
@@ -88,6 +88,7 @@ impl View<'_> {
             let old = old.ok_or_else(|| exchange.not_found())?;
             let mut object = self.write_back(old, &view)?;
             exchange.strategy.track(&exchange.manager(&writer), Some(old), &mut object);
+            self.keep_times(old, &mut object);
             Ok(object)
         })?;
         self.respond(written)
@@ -97,7 +98,7 @@ impl View<'_> {
         let exchange = self.exchange;
         let kind = PatchKind::of(&body::media_type(exchange.request), exchange.descriptor)?;
         if kind == PatchKind::Apply {
-            return Err(unsupported_patch(exchange.descriptor));
+            return self.apply();
         }
         // A view has no lists to merge by key.
         let kind = if kind == PatchKind::Strategic { PatchKind::Merge } else { kind };
@@ -118,9 +119,130 @@ impl View<'_> {
             exchange.check_name(&view)?;
             let mut object = self.write_back(old, &view)?;
             exchange.strategy.track(&exchange.manager(&writer), Some(old), &mut object);
+            self.keep_times(old, &mut object);
             Ok(object)
         })?;
         self.respond(written)
+    }
+
+    /// Applies a view: what it says is applied to the object, by a manager of the subresource.
+    ///
+    /// Upstream applies to the view and translates the owners of the one field both ways
+    /// (`apimachinery/pkg/util/managedfields/scalehandler.go`); here the field is that of the object all along.
+    fn apply(&self) -> Result<Outcome, Status> {
+        let exchange = self.exchange;
+        let bytes = exchange.request.body()?;
+        let options = WriteOptions::parse(exchange.request.query(), PatchKind::Apply.write())?;
+        let patch = Patch::read(PatchKind::Apply, &bytes, options.field_validation);
+        drop(bytes);
+        let writer = exchange.writer(&options);
+        let mut telling = Telling { validation: options.field_validation, done: false };
+        // What is wrong with the patch is told once the object is found.
+        let mut patch = Some(patch);
+        let mut read: Option<Patch> = None;
+        let written = replace(exchange, &options, false, |old| {
+            if let Some(result) = patch.take() {
+                read = Some(result?);
+            }
+            let Some(patch) = &read else { return Err(Status::internal("a patch was read and is gone")) };
+            let old = old.ok_or_else(|| exchange.not_found())?;
+            let document = patch.applied(self.api_version, self.kind)?;
+            let merged = self.merge(old, document, &writer, options.force.unwrap_or_default())?;
+            let mut view = self.of(&merged)?;
+            for key in ["uid", "resourceVersion"] {
+                let wanted = object::meta_str(document, key);
+                if !wanted.is_empty() {
+                    set_meta(&mut view, key, wanted.into());
+                }
+            }
+            telling.tell(exchange, &view, patch.told())?;
+            let mut object = self.write_back(old, &view)?;
+            match object::metadata(&merged).and_then(|metadata| metadata.get("managedFields")) {
+                Some(owners) => set_meta(&mut object, "managedFields", owners.clone()),
+                None => remove_meta(&mut object, "managedFields"),
+            }
+            self.keep_times(old, &mut object);
+            Ok(object)
+        })?;
+        self.respond(written)
+    }
+
+    /// The object after what the view `document` says was applied to it.
+    fn merge(&self, old: &Value, document: &Value, writer: &Writer, force: bool) -> Result<Value, Status> {
+        let exchange = self.exchange;
+        self.check_fields(document)?;
+        let name = object::meta_str(document, "name");
+        let mut named = old.clone();
+        set_meta(&mut named, "name", name.into());
+        exchange.check_name(&named)?;
+        exchange.ensure_namespace(&mut document.clone())?;
+        let mut config = json!({
+            "apiVersion": exchange.descriptor.api_version(),
+            "kind": exchange.descriptor.kind,
+            "metadata": {"name": name},
+        });
+        if !exchange.namespace.is_empty() {
+            set_meta(&mut config, "namespace", exchange.namespace.into());
+        }
+        if document.pointer("/spec/replicas").is_some_and(|replicas| !replicas.is_null()) {
+            exchange.strategy.set_from_view(exchange.subresource, &mut config, document)?;
+        }
+        exchange.strategy.apply(&exchange.manager(writer), force, Some(old), config).map_err(as_told_of_view)
+    }
+
+    /// Refuses what a Scale does not have, with the words of a typed patch.
+    fn check_fields(&self, document: &Value) -> Result<(), Status> {
+        const MEMBERS: [(&str, &[&str]); 3] = [
+            ("", &["apiVersion", "kind", "metadata", "spec", "status"]),
+            ("/spec", &["replicas"]),
+            ("/status", &["replicas", "selector"]),
+        ];
+        let mut faults = Vec::new();
+        for (place, known) in MEMBERS {
+            let there = document.pointer(place).and_then(Value::as_object);
+            for name in there.into_iter().flat_map(Map::keys).filter(|name| !known.contains(&name.as_str())) {
+                faults.push(format!("{}.{name}: field not declared in schema", place.replace('/', ".")));
+            }
+        }
+        let replicas = document.pointer("/spec/replicas");
+        if replicas.is_some_and(|replicas| !replicas.is_number() && !replicas.is_null()) {
+            let kind = replicas.map_or("", json_kind);
+            faults.push(format!(".spec.replicas: expected numeric (int or float), got {kind}"));
+        }
+        let why = match faults.as_slice() {
+            [] => return Ok(()),
+            [one] => one.clone(),
+            several => format!("errors:\n  {}", several.join("\n  ")),
+        };
+        let (namespace, name) = (object::namespace(document), object::name(document));
+        Err(Status::new(
+            500,
+            "",
+            format!(
+                "failed to create typed patch object ({namespace}/{name}; {}, Kind={}): {why}",
+                self.api_version, self.kind
+            ),
+        ))
+    }
+
+    /// Owners who come through the subresource have no time but the one they had.
+    fn keep_times(&self, old: &Value, object: &mut Value) {
+        let (Some(before), Some(mut entries)) = (managed_fields::decode(old), managed_fields::decode(object))
+        else {
+            return;
+        };
+        let mut changed = false;
+        for entry in entries.iter_mut().filter(|entry| entry.subresource == self.exchange.subresource) {
+            let same = before.iter().find(|before| {
+                (before.operation, &before.manager, &before.subresource, &before.api_version)
+                    == (entry.operation, &entry.manager, &entry.subresource, &entry.api_version)
+            });
+            let time = same.and_then(|before| before.time.clone());
+            changed |= std::mem::replace(&mut entry.time, time.clone()) != time;
+        }
+        if changed {
+            managed_fields::encode(object, entries);
+        }
     }
 
     fn check_type(&self, view: &Value) -> Result<(), Status> {
@@ -163,4 +285,25 @@ impl View<'_> {
         set_meta(&mut object, "resourceVersion", version.into());
         Ok(object)
     }
+}
+
+/// Conflicts about the object's field, told of the view's.
+fn as_told_of_view(status: Status) -> Status {
+    const FIELD: &str = ".spec.replicas";
+    let Some(causes) = status.details().and_then(|details| details.get("causes")).and_then(Value::as_array)
+    else {
+        return status;
+    };
+    let mut message = status.message().to_owned();
+    let mut told = Vec::new();
+    for cause in causes {
+        let text = |key: &str| cause.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (reason, of, field) = (text("reason"), text("message"), text("field"));
+        if reason != "FieldManagerConflict" {
+            return status;
+        }
+        message = message.replace(&field, FIELD);
+        told.push(Cause { reason, message: of, field: FIELD.into() });
+    }
+    Status::new(status.code(), status.reason(), message).with_causes(told)
 }

@@ -64,7 +64,7 @@ pub struct GroupVersion<'a> {
 }
 
 /// The release that the documents are of.
-const RELEASE: &str = "1.36";
+pub const RELEASE: &str = "1.36";
 
 /// The version of OpenAPI that a document is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -123,6 +123,7 @@ async fn one_of_three_members_is_lost() {
     let store = open(&members.iter().collect::<Vec<_>>()).await;
     let other = open(&[&members[2], &members[1], &members[0]]).await;
     let load = Load::start(&store);
+    #[expect(clippy::needless_range_loop, reason = "the number names what is written, too")]
     for lost in 0..3 {
         load.go_on(50).await;
         members[lost].kill();

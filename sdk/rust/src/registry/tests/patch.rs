@@ -200,3 +200,22 @@ fn apply_has_rules_of_its_own() {
     );
     assert!(text(on, "a: [").1.starts_with("error decoding YAML: error converting YAML to JSON: yaml: "));
 }
+
+#[test]
+fn a_view_is_applied_as_what_it_says_of_the_object() {
+    let fixture = Fixture::typed();
+    fixture.post(widget("a"));
+    let apply = |body: Value| {
+        let body = body.to_string();
+        fixture.send("PATCH", "/a/scale?fieldManager=m", "application/apply-patch+yaml", body.as_bytes())
+    };
+    let scale = |spec: Value| json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "a"}, "spec": spec});
+    let (code, view) = apply(scale(json!({"replicas": 7})));
+    assert_eq!((code, &view["kind"], &view["spec"]["replicas"]), (200, &json!("Scale"), &json!(7)));
+    assert_eq!(fixture.get("a").1["spec"]["size"], 7);
+    let answer = apply(json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}}));
+    assert_eq!((answer.0, message(&answer)), (400, "invalid object type: apps/v1, Kind=Deployment"));
+    let answer = apply(scale(json!({"size": 1})));
+    assert!(answer.0 == 500 && message(&answer).ends_with(".spec.size: field not declared in schema"));
+    assert_eq!(apply(scale(json!({"replicas": -1}))).0, 422);
+}
