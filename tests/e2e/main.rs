@@ -7,4 +7,5 @@ mod http;
 mod kube_rs;
 mod kubectl;
 mod lifecycle;
+mod storage;
 mod support;

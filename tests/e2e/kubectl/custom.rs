@@ -202,7 +202,10 @@ fn what_the_schema_forbids_is_told_with_its_causes() {
         said.sort_unstable();
         assert_eq!(failed, said, "{spec}");
     }
-    widgets.apply("good", json!({"size": 1, "unknown": "pruned"}));
+    let unknown = widgets.widget("good", json!({"size": 1, "unknown": "pruned"}));
+    let said = widgets.kubectl.fails_with("apply -f -", &unknown);
+    assert!(said.contains("unknown field \"spec.unknown\""), "{said}");
+    widgets.kubectl.ok_with("apply --validate=ignore -f -", &unknown);
     assert_eq!(
         widgets.kubectl.value(&widgets.of("/good"), "{.spec}"),
         r#"{"colour":"blue","replicas":1,"size":1}"#

@@ -2,6 +2,7 @@
 
 mod faults;
 mod hosts;
+#[path = "../../../../../tests/support/etcd.rs"]
 pub(crate) mod server;
 mod tls;
 

@@ -1,4 +1,5 @@
-//! Real etcd servers for tests.
+//! Real etcd servers for tests; test binaries include this file.
+#![allow(dead_code, reason = "each binary uses its part")]
 
 use std::{
     net::TcpListener,
@@ -36,6 +37,9 @@ pub(crate) fn program() -> Option<&'static Path> {
         })
         .as_deref()
 }
+
+/// Longer than anything takes; only a hang runs into it.
+const LONG: Duration = Duration::from_secs(60);
 
 /// A port that was free a moment ago.
 fn free_port() -> u16 {
@@ -101,7 +105,7 @@ impl Server {
     pub(crate) fn ready(&self) {
         let begun = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(begun.elapsed() < crate::LONG, "etcd does not listen");
+            assert!(begun.elapsed() < LONG, "etcd does not listen");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
