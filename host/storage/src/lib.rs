@@ -132,13 +132,10 @@ pub struct EtcdOptions {
     pub cert_file: Option<PathBuf>,
     /// PEM file with the client's key (`--etcd-keyfile`).
     pub key_file: Option<PathBuf>,
-    /// How often etcd's history is compacted to where it was an interval ago (`--etcd-compaction-interval`); zero
-    /// never.
-    pub compaction_interval: Duration,
 }
 
 impl Default for EtcdOptions {
-    /// No server yet; `/registry`, no TLS, compaction every 5 minutes, as upstream.
+    /// No server yet; `/registry`, no TLS, as upstream.
     fn default() -> Self {
         Self {
             servers: Vec::new(),
@@ -146,7 +143,6 @@ impl Default for EtcdOptions {
             ca_file: None,
             cert_file: None,
             key_file: None,
-            compaction_interval: Duration::from_secs(300),
         }
     }
 }
@@ -160,6 +156,10 @@ pub struct Options {
     pub history_events: usize,
     /// For how long events and old states are kept.
     pub history_age: Duration,
+    /// How often the past is ended where the store was an interval before (`--etcd-compaction-interval`), whether
+    /// anything was written since or not: what is older is refused as compacted. Zero: never; then only the bounds
+    /// on history end it.
+    pub compaction_interval: Duration,
     /// Bytes of objects in the events kept for each collection, about. The last event is kept in any case.
     pub history_bytes: usize,
     /// The largest value that is stored, in bytes.
@@ -167,13 +167,14 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// In memory; 10 000 events, 64 MiB and 10 minutes of history (two of upstream's compaction intervals); objects
-    /// of 1.5 MiB, etcd's limit on requests.
+    /// In memory; 10 000 events, 64 MiB and 10 minutes of history, compaction every 5 minutes, as upstream;
+    /// objects of 1.5 MiB, etcd's limit on requests.
     fn default() -> Self {
         Self {
             engine: EngineOptions::Memory,
             history_events: 10_000,
             history_age: Duration::from_secs(600),
+            compaction_interval: Duration::from_secs(300),
             history_bytes: 64 << 20,
             max_object_bytes: 3 << 19,
         }

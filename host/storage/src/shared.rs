@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     /// Where `compact` was told to end the past.
     pub(crate) floor: AtomicU64,
     pub(crate) bounds: Bounds,
+    /// How often the past is ended; zero: never.
+    pub(crate) compaction_interval: Duration,
 }
 
 impl Shared {
@@ -58,6 +60,7 @@ impl Shared {
             retired: Mutex::new(None),
             floor: AtomicU64::new(0),
             bounds: Bounds::of(options),
+            compaction_interval: options.compaction_interval,
         }
     }
 

@@ -135,6 +135,15 @@ struct Writer {
     retired: VecDeque<Retired>,
     /// Where `Store::compact` ended the past, as far as the engine knows it.
     floor: Revision,
+    round: Round,
+}
+
+/// A round of compaction, which ends the past where the round before began.
+struct Round {
+    /// When the next one begins; `None`: never.
+    next: Option<Instant>,
+    /// Where this one began; 0 before the first.
+    begun: Revision,
 }
 
 /// A batch that may or may not be durable; empty when that is settled.
@@ -191,6 +200,7 @@ impl Writer {
             expiry,
             retired: VecDeque::new(),
             floor: shared.floor.load(Ordering::Relaxed),
+            round: Round { next: next_round(&shared), begun: 0 },
             shared,
         })
     }
@@ -212,6 +222,9 @@ impl Writer {
                 self.shared.prune();
                 self.prune_at = Instant::now() + self.prune_interval();
             }
+            if self.round.next.is_some_and(|next| Instant::now() >= next) {
+                self.compact();
+            }
         }
         if self.failed.is_none() && self.has_retired() {
             // What is left over is found again at the next start.
@@ -232,6 +245,24 @@ impl Writer {
         }
     }
 
+    /// Begins a round of compaction. It has a revision of its own, as the key that upstream's compactor writes
+    /// (`storage/etcd3/compact.go`): what clients know ages even where nobody writes.
+    fn compact(&mut self) {
+        self.round.next = next_round(&self.shared);
+        if self.ensure_usable().is_err() {
+            return;
+        }
+        let revision = self.revision + 1;
+        let batch = Batch { revision, at: self.shared.now(), changes: &[], trim: &Trim::default() };
+        if let Err(failure) = self.engine.commit(batch) {
+            self.fail(revision, Vec::new(), &failure);
+            return;
+        }
+        self.apply(Vec::new(), revision);
+        self.shared.compact(self.round.begun);
+        self.round.begun = revision;
+    }
+
     /// Whether the log has something to forget.
     fn has_retired(&mut self) -> bool {
         self.retired.extend(self.shared.take_retired());
@@ -246,7 +277,9 @@ impl Writer {
         }
         let idle = if self.has_retired() { IDLE } else { Duration::MAX };
         let prune = self.prune_at.saturating_duration_since(Instant::now());
-        prune.min(idle).min(self.expiry.pause(wall()))
+        let round =
+            self.round.next.map_or(Duration::MAX, |next| next.saturating_duration_since(Instant::now()));
+        prune.min(idle).min(round).min(self.expiry.pause(wall()))
     }
 
     fn prune_interval(&self) -> Duration {
@@ -412,10 +445,7 @@ impl Writer {
         let begun = Instant::now();
         let batch = Batch { revision, at: self.shared.now(), changes: &changes, trim: &trim };
         if let Err(failure) = self.engine.commit(batch) {
-            self.shared.counters.failed_commits.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(%failure, "writes cannot be made durable");
-            self.shared.set_trouble(Some(failure.clone()));
-            self.failed = Some(InDoubt { revision, changes });
+            self.fail(revision, changes, &failure);
             return Err(failure);
         }
         self.retired.drain(..events);
@@ -426,6 +456,14 @@ impl Writer {
         self.commit_time = begun.elapsed();
         self.shared.counters.commit(changes.len(), self.commit_time);
         Ok(self.apply(changes, revision))
+    }
+
+    /// Notes that a commit failed, and may have been made even so.
+    fn fail(&mut self, revision: Revision, changes: Vec<Arc<Event>>, failure: &Failure) {
+        self.shared.counters.failed_commits.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(%failure, "writes cannot be made durable");
+        self.shared.set_trouble(Some(failure.clone()));
+        self.failed = Some(InDoubt { revision, changes });
     }
 
     /// What `events` events have left behind, and of how many that is. It stays noted until it is removed: removing
@@ -522,6 +560,11 @@ impl Writer {
 fn deadline(ttl: Option<Duration>) -> u64 {
     let millis = |ttl: Duration| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
     ttl.map_or(0, |ttl| wall().saturating_add(millis(ttl)))
+}
+
+fn next_round(shared: &Shared) -> Option<Instant> {
+    let interval = shared.compaction_interval;
+    if interval.is_zero() { None } else { Instant::now().checked_add(interval) }
 }
 
 fn refuse(answers: impl Iterator<Item = oneshot::Sender<Result<Arc<Object>>>>, failure: &str) {

@@ -34,16 +34,11 @@ fn options(storage: &StorageOptions, data_dir: &Path) -> Options {
             ca_file: storage.etcd_cafile.clone(),
             cert_file: storage.etcd_certfile.clone(),
             key_file: storage.etcd_keyfile.clone(),
-            compaction_interval: interval,
         })
     };
-    Options { engine, history_age: history_age(interval), ..Options::default() }
-}
-
-/// Upstream's compactor drops what was there one interval ago, so that history is between one and two intervals old:
-/// in the middle of that, and well before the end, which clients wait for.
-fn history_age(interval: Duration) -> Duration {
-    if interval.is_zero() { Duration::MAX } else { interval + interval / 2 }
+    // Nothing is asked for that is older than two rounds of compaction.
+    let history_age = if interval.is_zero() { Duration::MAX } else { interval.saturating_mul(2) };
+    Options { engine, history_age, compaction_interval: interval, ..Options::default() }
 }
 
 #[cfg(test)]
@@ -62,7 +57,7 @@ mod tests {
         assert!(
             matches!(options.engine, EngineOptions::Embedded { directory } if directory.as_os_str() == "/d")
         );
-        assert_eq!(options.history_age, Duration::from_secs(450));
+        assert_eq!(options.history_age, Duration::from_secs(600));
     }
 
     #[test]
@@ -74,7 +69,7 @@ mod tests {
         ]);
         let EngineOptions::Etcd(etcd) = options.engine else { panic!("etcd was asked for") };
         assert_eq!(etcd.servers, ["http://a:2379", "http://b:2379"]);
-        assert_eq!((etcd.prefix.as_str(), etcd.compaction_interval), ("/other", Duration::ZERO));
-        assert_eq!(options.history_age, Duration::MAX);
+        assert_eq!(etcd.prefix, "/other");
+        assert_eq!((options.compaction_interval, options.history_age), (Duration::ZERO, Duration::MAX));
     }
 }

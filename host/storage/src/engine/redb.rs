@@ -361,7 +361,8 @@ fn write(database: &Database, batch: Batch<'_>, fresh: bool) -> Result<(), redb:
         if fresh {
             transaction.open_table(META)?.insert(META_FORMAT, record::FORMAT)?;
         }
-        if fresh || !batch.trim.is_empty() {
+        // Without changes no row tells the revision.
+        if fresh || !batch.trim.is_empty() || batch.changes.is_empty() {
             let mut marks = transaction.open_table(MARKS)?;
             let mut mark = |name: &str, number| {
                 marks.insert(name, record::encode_mark(name, number).as_slice()).map(drop)

@@ -1,6 +1,7 @@
 //! Compaction of etcd's history, by one of the hosts that share it; the protocol of upstream's
 //! `storage/etcd3/compact.go`: a kube-apiserver on the same etcd takes part.
 
+use super::fresh::Fresh;
 use super::{
     api::{
         self, CompactionRequest, CompactionResponse, Compare, PutRequest, RangeRequest, Request, TxnRequest,
@@ -8,7 +9,7 @@ use super::{
     },
     client::{Call, Client, Fault, FaultKind},
 };
-use crate::Revision;
+use crate::{Revision, shared::Shared};
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 
@@ -17,15 +18,26 @@ const KEY: Bytes = Bytes::from_static(b"compact_rev_key");
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Takes part in rounds for ever: in each, one host compacts to where etcd was in the round before.
-pub(super) async fn run(client: Arc<Client>, interval: Duration) {
+pub(super) async fn run(shared: Arc<Shared>, client: Arc<Client>, fresh: Arc<Fresh>) {
     let (mut round, mut revision) = (0, 0);
+    // Where this server was in the round before.
+    let mut begun = 0;
     loop {
-        tokio::time::sleep(interval).await;
+        tokio::time::sleep(shared.compaction_interval).await;
         match take_part(&client, round, revision).await {
             Ok((next, current)) => (round, revision) = (next, current),
             Err(fault) => {
                 tracing::warn!(why = %fault.why, "etcd's history was not compacted; the next round will")
             }
+        }
+        // The memory of this server forgets with etcd. A revision behind what clients have seen makes sure that it
+        // ages even where nobody writes.
+        match fresh.barrier().await {
+            Ok(revision) => {
+                shared.compact(begun);
+                begun = revision;
+            }
+            Err(error) => tracing::warn!(%error, "history was not compacted; the next round will"),
         }
     }
 }

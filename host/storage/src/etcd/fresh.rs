@@ -106,9 +106,18 @@ impl Fresh {
         if self.arrivals.wait(current, GRACE).await {
             return self.health.check();
         }
+        self.barrier().await?;
+        self.health.check()
+    }
+
+    /// Writes a barrier and waits until the feed has brought it.
+    ///
+    /// # Errors
+    /// As `Store::refresh`.
+    pub(super) async fn barrier(&self) -> Result<Revision> {
         let barrier = self.barriers.get().await?;
         if self.arrivals.wait(barrier, BARRIER).await {
-            return self.health.check();
+            return Ok(barrier);
         }
         self.shared.check_open()?;
         let behind = self.shared.revision();

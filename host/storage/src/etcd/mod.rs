@@ -95,8 +95,8 @@ impl Etcd {
             async move { fresh.probe().await }
         }));
         tasks.spawn(until_stopped(stop.subscribe(), prune(shared.clone(), options.history_age)));
-        if !etcd.compaction_interval.is_zero() {
-            let compaction = compact::run(client.clone(), etcd.compaction_interval);
+        if !options.compaction_interval.is_zero() {
+            let compaction = compact::run(shared.clone(), client.clone(), fresh.clone());
             tasks.spawn(until_stopped(stop.subscribe(), compaction));
         }
         // Not being fed is no reason to fail: health tells.

@@ -12,6 +12,7 @@ on_engines![
     history_is_bounded_by_size,
     history_is_bounded_by_age,
     compaction_does_not_disturb_a_watch_that_missed_nothing,
+    what_a_client_knows_ages_where_nobody_writes,
 ];
 
 fn at(revision: Revision) -> ListRequest<'static> {
@@ -112,6 +113,34 @@ async fn compaction_ends_the_past(opener: Opener) {
     // Backwards: nothing happens.
     store.compact(2).await.unwrap();
     assert_eq!(contents(&store, &at(5)).0, 5);
+}
+
+async fn what_a_client_knows_ages_where_nobody_writes(opener: Opener) {
+    let interval = Duration::from_millis(20);
+    let store = Store::open(Options { compaction_interval: interval, ..opener.options() }).await.unwrap();
+    some_history(&store).await;
+    let mut watch = store.watch("pods", store.revision()).unwrap();
+    let known = contents(&store, &pods()).0;
+    let begun = std::time::Instant::now();
+    while !matches!(store.list(&at(known)), Err(Error::Compacted { .. })) {
+        assert!(begun.elapsed() < crate::LONG, "revision {known} is not compacted");
+        tokio::time::sleep(interval).await;
+    }
+    assert!(matches!(store.watch("pods", known), Err(Error::Compacted { .. })));
+    // Who is there has missed nothing, and the present can always be read and watched.
+    let later = store.update(key("n/a"), value("later"), None, None).await.unwrap().revision();
+    let events = watch.next(10).await.unwrap().unwrap();
+    assert_eq!(events.iter().map(|event| event.revision()).collect::<Vec<_>>(), [later]);
+    let (now, present) = contents(&store, &pods());
+    assert_eq!(present, ["n/a=later", "n/d=2"]);
+    assert!(now >= later && store.watch("pods", store.revision()).is_ok());
+    let reached = store.revision();
+    store.close().await.unwrap();
+    if opener.keeps() {
+        let store =
+            Store::open(Options { compaction_interval: Duration::ZERO, ..opener.options() }).await.unwrap();
+        assert!(store.revision() >= reached, "{} after {reached}", store.revision());
+    }
 }
 
 async fn history_is_bounded_by_count(opener: Opener) {

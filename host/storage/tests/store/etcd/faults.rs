@@ -2,7 +2,7 @@
 
 use super::{at, open, options, server::Server, until};
 use crate::{LONG, contents, key, pods, value};
-use chainplate_storage::{EngineOptions, Error, EventKind, Revision, Store};
+use chainplate_storage::{Error, EventKind, Revision, Store};
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
@@ -272,9 +272,7 @@ async fn an_etcd_that_goes_back_is_not_followed() {
 async fn hosts_share_the_work_of_compaction() {
     let Some(server) = Server::start(&[]) else { return };
     let mut options = options(&[&server]);
-    if let EngineOptions::Etcd(etcd) = &mut options.engine {
-        etcd.compaction_interval = Duration::from_millis(50);
-    }
+    options.compaction_interval = Duration::from_millis(50);
     let stores = [Store::open(options.clone()).await.unwrap(), Store::open(options).await.unwrap()];
     let made = stores[0].create(key("n/a"), value("1"), None).await.unwrap().revision();
     stores[0].update(key("n/a"), value("2"), None, None).await.unwrap();

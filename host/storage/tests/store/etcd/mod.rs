@@ -16,8 +16,8 @@ pub(crate) fn options(servers: &[&Server]) -> Options {
 }
 
 fn at(servers: Vec<String>) -> Options {
-    let etcd = EtcdOptions { servers, compaction_interval: Duration::ZERO, ..EtcdOptions::default() };
-    Options { engine: EngineOptions::Etcd(etcd), ..Options::default() }
+    let etcd = EtcdOptions { servers, ..EtcdOptions::default() };
+    Options { engine: EngineOptions::Etcd(etcd), compaction_interval: Duration::ZERO, ..Options::default() }
 }
 
 async fn open(servers: &[&Server]) -> Store {
