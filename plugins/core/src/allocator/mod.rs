@@ -51,8 +51,23 @@ pub(crate) fn allocate(
         name: object::name(service).to_owned(),
         dry_run: context.dry_run,
     };
-    addresses(shared, &owner, service, old)?;
-    ports::allocate(shared, &owner, service, old)
+    take(shared, &owner, service, old)
+}
+
+/// Everything that a Service wants, or nothing.
+fn take(shared: &Shared, owner: &Owner, service: &mut Value, old: Option<&Value>) -> Result<(), Status> {
+    // Whoever makes what is there gets a conflict anyway, and should take nothing for it.
+    if old.is_none() && shared.named("", "v1", "services")?.get(Some(&owner.namespace), &owner.name).is_some()
+    {
+        return Err(Status::already_exists("", "services", &owner.name));
+    }
+    addresses(shared, owner, service, old)?;
+    ports::allocate(shared, owner, service, old).inspect_err(|_| {
+        if old.is_none() && !owner.dry_run {
+            // What stays even so is left over, and found out.
+            let _ = give_back(shared, owner, service);
+        }
+    })
 }
 
 /// Gives back what a Service has, because it is about to go.
@@ -68,11 +83,16 @@ pub(crate) fn release(shared: &Shared, context: &Context<'_>, service: &Value) -
         name: object::name(service).to_owned(),
         dry_run: false,
     };
+    give_back(shared, &owner, service)
+}
+
+/// Releases what a Service has and is its own.
+fn give_back(shared: &Shared, owner: &Owner, service: &Value) -> Result<(), Status> {
     let claims = Claims::addresses(shared)?;
     for address in cluster_ips(service) {
-        claims.release(&owner, &address)?;
+        claims.release(owner, &address)?;
     }
-    ports::release(shared, &owner, service)
+    ports::release(shared, owner, service)
 }
 
 /// The addresses of a Service, without `None`.

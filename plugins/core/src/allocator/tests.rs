@@ -121,3 +121,20 @@ fn ports_of_one_number_serve_two_protocols_of_one_service() {
     ports::release(&shared, &owner("a"), &object).unwrap();
     ports::allocate(&shared, &owner("b"), &mut object, None).unwrap();
 }
+
+#[test]
+fn a_service_that_is_refused_takes_nothing() {
+    let shared = shared("10.0.0.0/24");
+    Claims::ports(&shared).unwrap().take(&owner("other"), "30080").unwrap();
+    let spec = json!({ "type": "NodePort", "ipFamilies": ["IPv4"], "ports": [{ "nodePort": 30090 }, { "nodePort": 30080 }] });
+    let mut object = service(spec);
+    assert_eq!(take(&shared, &owner("s"), &mut object, None).unwrap_err().code(), 422);
+    let ip = object["spec"]["clusterIP"].as_str().unwrap();
+    assert_eq!(Claims::addresses(&shared).unwrap().take(&owner("b"), ip).unwrap(), Taken::Yes);
+    assert_eq!(Claims::ports(&shared).unwrap().take(&owner("b"), "30090").unwrap(), Taken::Yes);
+
+    let services = shared.named("", "v1", "services").unwrap();
+    services.create(Some("n"), "s", br#"{"metadata":{"name":"s","namespace":"n"}}"#).unwrap();
+    let twice = take(&shared, &owner("s"), &mut cluster_service(), None).unwrap_err();
+    assert_eq!((twice.code(), twice.reason()), (409, "AlreadyExists"));
+}
