@@ -12,8 +12,8 @@ pub(crate) fn tables(tables: &Tables) -> String {
         "TypeRow",
         tables.types.iter().map(|row| {
             format!(
-                "TypeRow{{package:{},name:{},fields:{},field_count:{}}}",
-                row.package, row.name, row.fields, row.field_count
+                "TypeRow{{package:{},name:{},fields:{},field_count:{},tags:{},tag_count:{}}}",
+                row.package, row.name, row.fields, row.field_count, row.tags, row.tag_count
             )
         }),
     );
@@ -27,6 +27,12 @@ pub(crate) fn tables(tables: &Tables) -> String {
                 row.name, row.shape, row.merge_key, row.default, row.tag, row.outer_tag, row.flags
             )
         }),
+    );
+    list(
+        &mut out,
+        "TAGS",
+        "TagRow",
+        tables.tags.iter().map(|row| format!("TagRow{{way:{},tag:{},field:{}}}", row.way, row.tag, row.field)),
     );
     list(
         &mut out,

@@ -96,7 +96,19 @@ pub(crate) struct TypeRow {
     pub(crate) name: u16,
     pub(crate) fields: u16,
     pub(crate) field_count: u16,
+    pub(crate) tags: u16,
+    pub(crate) tag_count: u16,
     pub(crate) description: String,
+}
+
+/// What a number of a message stands for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TagRow {
+    /// The way to the message; 0 is the type's own.
+    pub(crate) way: u16,
+    pub(crate) tag: u16,
+    /// A field; [`NONE`] for a message that Go embeds.
+    pub(crate) field: u16,
 }
 
 #[derive(Default)]
@@ -104,6 +116,8 @@ pub(crate) struct Tables {
     pub(crate) names: Vec<String>,
     pub(crate) types: Vec<TypeRow>,
     pub(crate) fields: Vec<FieldRow>,
+    /// The numbers of each type, sorted.
+    pub(crate) tags: Vec<TagRow>,
     pub(crate) shapes: Vec<ShapeRow>,
     pub(crate) keys: Vec<u16>,
     /// (group, version, kind, shape), sorted by text.
@@ -336,14 +350,18 @@ impl Builder<'_> {
             };
             self.tables.fields.push(row);
         }
+        let tags = tag_rows(&self.tables.fields, first);
         let row = TypeRow {
             package: self.tables.name(package_name),
             name: self.tables.name(type_name),
             fields: first,
             field_count: id(definition.properties.len()),
+            tags: id(self.tables.tags.len()),
+            tag_count: id(tags.len()),
             description: definition.description.clone(),
         };
         self.tables.types.push(row);
+        self.tables.tags.extend(tags);
     }
 
     fn root(&mut self, name: &str) {
@@ -463,6 +481,22 @@ impl Builder<'_> {
         let go = self.tables.name(go);
         self.tables.shape(ShapeRow { code, key_count: 0, keys: 0, of, go })
     }
+}
+
+/// The numbers of the type whose fields begin at `first`, and of the messages that it embeds.
+fn tag_rows(fields: &[FieldRow], first: u16) -> Vec<TagRow> {
+    let mut rows = BTreeSet::new();
+    for (index, field) in fields.iter().enumerate().skip(usize::from(first)).filter(|(_, row)| row.tag != 0) {
+        rows.insert(TagRow { way: field.outer_tag, tag: field.tag, field: id(index) });
+        let (outer, inner) = (field.outer_tag & 0xff, field.outer_tag >> 8);
+        if outer != 0 {
+            rows.insert(TagRow { way: 0, tag: outer, field: NONE });
+        }
+        if inner != 0 {
+            rows.insert(TagRow { way: outer, tag: inner, field: NONE });
+        }
+    }
+    rows.into_iter().collect()
 }
 
 /// The field of a message, or of a message that its Go struct embeds (with the tag of the embedding field).

@@ -8,10 +8,10 @@ use std::borrow::Cow;
 
 #[allow(clippy::unreadable_literal, reason = "generated")]
 mod made {
-    use super::{FieldRow, ShapeRow, TypeRow};
+    use super::{FieldRow, ShapeRow, TagRow, TypeRow};
     include!(concat!(env!("OUT_DIR"), "/tables.rs"));
 }
-use made::{FIELDS, KEYS, KINDS, NAME_ENDS, NAME_TEXT, ROOTS, SHAPES, TYPES};
+use made::{FIELDS, KEYS, KINDS, NAME_ENDS, NAME_TEXT, ROOTS, SHAPES, TAGS, TYPES};
 
 #[cfg(feature = "descriptions")]
 mod described {
@@ -23,6 +23,14 @@ pub(crate) struct TypeRow {
     name: u16,
     fields: u16,
     field_count: u16,
+    tags: u16,
+    tag_count: u16,
+}
+
+pub(crate) struct TagRow {
+    way: u16,
+    tag: u16,
+    field: u16,
 }
 
 pub(crate) struct FieldRow {
@@ -82,6 +90,14 @@ pub struct TypeRef {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field(u16);
 
+/// What a number in a message stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tagged {
+    Field(Field),
+    /// A message that Go embeds: its members are those of the struct around it. The way to them.
+    Embedded(u16),
+}
+
 /// The type of a served kind, `None` if 1.36 does not serve it by default.
 pub fn lookup(group: &str, version: &str, kind: &str) -> Option<TypeRef> {
     let wanted = [group, version, kind];
@@ -132,6 +148,29 @@ impl TypeRef {
         let fields = FIELDS.get(start..start + usize::from(row.field_count))?;
         let at = fields.binary_search_by(|field| name(field.name).cmp(wanted)).ok()?;
         u16::try_from(start + at).ok().map(Field)
+    }
+
+    /// What `number` stands for, in the message that `way` leads to (see [`Field::protobuf_tags`]).
+    pub(crate) fn tagged(self, number: u32, way: u16) -> Option<Tagged> {
+        let number = u16::try_from(number).ok()?;
+        let of = self.type_row()?;
+        let start = usize::from(of.tags);
+        let rows = TAGS.get(start..start + usize::from(of.tag_count))?;
+        // Most messages have their numbers without gaps.
+        let guess = usize::from(number.checked_sub(1)?);
+        let row = match rows.get(guess).filter(|row| row.way == way && row.tag == number) {
+            Some(row) => row,
+            None => {
+                let wanted = (way, number);
+                rows.get(rows.binary_search_by(|row| (row.way, row.tag).cmp(&wanted)).ok()?)?
+            }
+        };
+        Some(match row.field {
+            // Messages lie in each other twice at most.
+            NONE if way == 0 => Tagged::Embedded(number),
+            NONE => Tagged::Embedded(way | number << 8),
+            field => Tagged::Field(Field(field)),
+        })
     }
 
     /// The struct that objects in this value of any form are of, if there is one (`JSONSchemaPropsOrBool`).

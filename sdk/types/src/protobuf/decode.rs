@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     complete::is_left_out,
-    tables::{Field, TypeRef},
+    tables::{Field, Tagged, TypeRef},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chainplate_apimachinery::{
@@ -122,45 +122,18 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What a number stands for.
-enum Member {
-    Field(Field),
-    /// A message that Go embeds: its members are those of the struct around it. The way to them.
-    Embedded(u16),
-}
-
-/// Finds a member by its number, in the message that `way` leads to (see [`Field::protobuf_tags`]).
-fn find(of: TypeRef, number: u32, way: u16) -> Option<Member> {
-    let number = u16::try_from(number).ok()?;
-    // The way to a message inside this one, if it is one.
-    let inner = match way {
-        0 => number,
-        1..=0xff => way | number.checked_shl(8).unwrap_or_default(),
-        _ => 0,
-    };
-    let mask = if way == 0 { 0xff } else { 0xffff };
-    of.fields().find_map(|field| {
-        let (tag, outer) = field.protobuf_tags();
-        if outer == way && tag == number {
-            return Some(Member::Field(field));
-        }
-        (inner != 0 && outer != 0 && outer & mask == inner && number < 0x100)
-            .then_some(Member::Embedded(inner))
-    })
-}
-
 fn message(of: TypeRef, map: &mut Map, data: &[u8], way: u16, depth: u32) -> Result<(), String> {
     if depth > DEPTH {
         return Err("exceeded max depth".to_owned());
     }
     let mut reader = Reader(data);
     while let Some((number, wire)) = reader.field(of.type_name())? {
-        match find(of, number, way) {
-            Some(Member::Field(field)) => member(field, map, &mut reader, wire, depth)?,
-            Some(Member::Embedded(way)) if wire == form::BYTES => {
+        match of.tagged(number, way) {
+            Some(Tagged::Field(field)) => member(field, map, &mut reader, wire, depth)?,
+            Some(Tagged::Embedded(way)) if wire == form::BYTES => {
                 message(of, map, reader.bytes()?, way, depth + 1)?;
             }
-            Some(Member::Embedded(_)) => {
+            Some(Tagged::Embedded(_)) => {
                 return Err(format!("proto: wrong wireType = {wire} for an embedded message"));
             }
             None => reader.skip(wire)?,
