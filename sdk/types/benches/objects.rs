@@ -76,9 +76,8 @@ fn deployments(criterion: &mut Criterion) {
     unscaled["spec"]["template"]["spec"]["containers"][0]["image"] = "registry.example.com/team/app:2".into();
     let mut group = criterion.benchmark_group("deployment");
     group.bench_function("apply", |bencher| {
-        bencher.iter(|| {
-            apply(&context, Some(black_box(&live)), &unscaled, &manager("gitops"), false).unwrap()
-        });
+        bencher
+            .iter(|| apply(&context, Some(black_box(&live)), &unscaled, &manager("gitops"), false).unwrap());
     });
     group.bench_function("update", |bencher| {
         let mut new = live.clone();

@@ -32,7 +32,10 @@ pub(crate) fn tables(tables: &Tables) -> String {
         &mut out,
         "TAGS",
         "TagRow",
-        tables.tags.iter().map(|row| format!("TagRow{{way:{},tag:{},field:{}}}", row.way, row.tag, row.field)),
+        tables
+            .tags
+            .iter()
+            .map(|row| format!("TagRow{{way:{},tag:{},field:{}}}", row.way, row.tag, row.field)),
     );
     list(
         &mut out,
