@@ -6,6 +6,7 @@ use crate::{
     selector::{FieldSelector, LabelSelector},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::collections::HashSet;
 
 /// How `resourceVersion` is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -275,13 +276,8 @@ pub fn value(query: &str, key: &str) -> Option<String> {
 }
 
 fn first_values(query: &str) -> Vec<(String, String)> {
-    let mut out: Vec<(String, String)> = Vec::new();
-    for (key, value) in pairs(query) {
-        if !out.iter().any(|(name, _)| *name == key) {
-            out.push((key, value));
-        }
-    }
-    out
+    let mut seen = HashSet::new();
+    pairs(query).filter(|(key, _)| seen.insert(key.clone())).collect()
 }
 
 /// Percent-decoding of a query, where `+` is a blank.

@@ -134,15 +134,29 @@ fn clauses(header: &str) -> Vec<Clause<'_>> {
                 name => clause.parameters.push((name, value.trim())),
             }
         }
-        // An insertion sort over a comparison that is no order: the outcome is upstream's, stable.
-        let mut at = out.len();
-        while at > 0 && precedes(&clause, &out[at - 1]) {
+        out.push(clause);
+    }
+    if out.len() > FEW {
+        // By a true order, and in less than the square of their number.
+        out.sort_by(|a, b| {
+            let wild = |clause: &Clause<'_>| (clause.kind == "*", clause.subtype == "*");
+            b.quality.total_cmp(&a.quality).then_with(|| wild(a).cmp(&wild(b)))
+        });
+        return out;
+    }
+    // An insertion sort over a comparison that is no order: the outcome is upstream's, stable.
+    for end in 1..out.len() {
+        let mut at = end;
+        while at > 0 && precedes(&out[at], &out[at - 1]) {
+            out.swap(at, at - 1);
             at -= 1;
         }
-        out.insert(at, clause);
     }
     out
 }
+
+/// The most elements that Go sorts by insertion (`sort.Sort`).
+const FEW: usize = 12;
 
 fn precedes(a: &Clause<'_>, b: &Clause<'_>) -> bool {
     a.quality > b.quality || (a.kind != "*" && b.kind == "*") || (a.subtype != "*" && b.subtype == "*")

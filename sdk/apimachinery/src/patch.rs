@@ -2,7 +2,7 @@
 //! differs from RFC 7386 and RFC 6902 in places: nulls are pruned from what a merge patch adds, negative indices
 //! count from the end, `replace` of an absent member adds it, a `test` for null passes where nothing is.
 
-use crate::{Map, Value};
+use crate::{Map, Value, decode::MAX_DEPTH};
 use serde_json::map::Entry;
 
 /// The most operations of a JSON patch (`endpoints/handlers/patch.go`).
@@ -126,6 +126,9 @@ pub enum Refused {
     /// Copies grew over [`MAX_COPIED`].
     #[error("the copies are larger than {MAX_COPIED} bytes")]
     Copied,
+    /// What is put at the path lies deeper in the document than any that can be read, [`MAX_DEPTH`].
+    #[error("the value at {0:?} lies too deep")]
+    Depth(String),
 }
 
 /// Applies a JSON patch. When an operation is refused the document is left as that operation found it.
@@ -139,17 +142,17 @@ pub fn apply(document: &mut Value, operations: &[Operation]) -> Result<(), Refus
         let value = || operation.value.clone().unwrap_or(Value::Null);
         let from = || operation.from.as_deref().ok_or_else(|| Refused::Operation(operation.op.clone()));
         match operation.op.as_str() {
-            "add" => add(document, path, value())?,
+            "add" => add(document, path, fits(path, value())?)?,
             "remove" => {
                 remove(document, path)?;
             }
-            "replace" => replace(document, path, value())?,
+            "replace" => replace(document, path, fits(path, value())?)?,
             "move" => {
                 let taken = remove(document, from()?)?;
-                add(document, path, taken)?;
+                add(document, path, fits(path, taken)?)?;
             }
             "copy" => {
-                let source = find(document, from()?)?.cloned().unwrap_or(Value::Null);
+                let source = fits(path, find(document, from()?)?.cloned().unwrap_or(Value::Null))?;
                 copied += size(&source);
                 if copied > MAX_COPIED {
                     return Err(Refused::Copied);
@@ -166,6 +169,22 @@ pub fn apply(document: &mut Value, operations: &[Operation]) -> Result<(), Refus
         }
     }
     Ok(())
+}
+
+/// `value`, unless it would lie too deep at `path`: copies of a document into itself double its depth each time, and
+/// deep values exhaust the stack of whoever walks them.
+fn fits(path: &str, value: Value) -> Result<Value, Refused> {
+    let above = path.split('/').skip(1).count();
+    if above + depth(&value) > MAX_DEPTH { Err(Refused::Depth(path.to_owned())) } else { Ok(value) }
+}
+
+/// How many objects and lists lie in each other.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Object(map) => 1 + map.values().map(depth).max().unwrap_or_default(),
+        Value::Array(list) => 1 + list.iter().map(depth).max().unwrap_or_default(),
+        _ => 0,
+    }
 }
 
 /// The bytes that a value takes as JSON.

@@ -8,6 +8,7 @@ use crate::{
     Map, Value,
     shape::{PatchStrategy, Shape},
 };
+use std::collections::{HashMap, HashSet};
 
 const DIRECTIVE: &str = "$patch";
 const RETAIN_KEYS: &str = "$retainKeys";
@@ -189,11 +190,19 @@ fn key_of<'a>(item: &'a Value, merge_key: Option<&str>) -> Result<&'a Value> {
     }
 }
 
-fn position(list: &[Value], key: &Value, merge_key: Option<&str>) -> Option<usize> {
-    list.iter().position(|item| match merge_key {
-        Some(name) => item.get(name) == Some(key),
-        None => item == key,
-    })
+/// Where the first item with each key stands; lists are as long as a client likes.
+fn places<'a>(list: &'a [Value], merge_key: Option<&str>) -> HashMap<&'a Value, usize> {
+    let mut places = HashMap::with_capacity(list.len());
+    for (at, item) in list.iter().enumerate() {
+        let key = match merge_key {
+            Some(name) => item.get(name),
+            None => Some(item),
+        };
+        if let Some(key) = key {
+            places.entry(key).or_insert(at);
+        }
+    }
+    places
 }
 
 fn merge_lists<S: Shape>(
@@ -226,14 +235,18 @@ fn merge_lists<S: Shape>(
     let element = shape.element();
     let (mut merged, changes) = special_items(before, changes, &merge_key)?;
     let server_order = merged.clone();
+    let mut known = places(&server_order, Some(&merge_key));
     for change in &changes {
         let key = key_of(change, Some(&merge_key))?;
-        let at = position(&merged, key, Some(&merge_key));
+        let at = known.get(key).copied();
         match (at.and_then(|at| merged.get_mut(at)), change, element) {
             (Some(Value::Object(item)), Value::Object(change), Some(element)) => {
                 merge_map(element, item, change.clone())?;
             }
-            _ => merged.push(change.clone()),
+            _ => {
+                known.entry(key).or_insert(merged.len());
+                merged.push(change.clone());
+            }
         }
     }
     let key = Some(merge_key.as_str());
@@ -242,17 +255,14 @@ fn merge_lists<S: Shape>(
 }
 
 fn merge_scalars(before: Vec<Value>, changes: Vec<Value>, deletes: bool) -> Vec<Value> {
+    let of_patch: HashSet<&Value> = changes.iter().collect();
     if deletes {
-        return before.into_iter().filter(|item| !changes.contains(item)).collect();
+        return before.into_iter().filter(|item| !of_patch.contains(item)).collect();
     }
     // Those of the patch first, in its order; the others keep their places among them.
-    let mut merged: Vec<Value> = Vec::with_capacity(before.len() + changes.len());
-    for item in before.iter().chain(&changes) {
-        if !merged.contains(item) {
-            merged.push(item.clone());
-        }
-    }
-    let (ordered, server_only) = merged.into_iter().partition(|item| changes.contains(item));
+    let mut seen = HashSet::new();
+    let merged = before.iter().chain(&changes).filter(|item| seen.insert(*item)).cloned();
+    let (ordered, server_only) = merged.partition(|item| of_patch.contains(item));
     normalize(ordered, server_only, &changes, &before, None).unwrap_or_default()
 }
 
@@ -264,12 +274,12 @@ fn special_items(
 ) -> Result<(Vec<Value>, Vec<Value>)> {
     let mut left = Vec::with_capacity(changes.len());
     let mut replaces = false;
+    let mut deleted = HashSet::new();
     for change in changes {
         match change.get(DIRECTIVE) {
             None => left.push(change),
             Some(Value::String(directive)) if directive == "delete" => {
-                let key = key_of(&change, Some(merge_key))?;
-                before.retain(|item| item.get(merge_key) != Some(key));
+                deleted.insert(key_of(&change, Some(merge_key))?.clone());
             }
             Some(Value::String(directive)) if directive == "replace" => replaces = true,
             Some(Value::String(directive)) if directive == "merge" => {
@@ -280,6 +290,9 @@ fn special_items(
             Some(directive) => return Err(unknown_directive(directive)),
         }
     }
+    if !deleted.is_empty() {
+        before.retain(|item| item.get(merge_key).is_none_or(|key| !deleted.contains(key)));
+    }
     Ok(if replaces { (left, Vec::new()) } else { (before, left) })
 }
 
@@ -287,8 +300,9 @@ fn special_items(
 fn partition(items: Vec<Value>, by: &[Value], merge_key: Option<&str>) -> Result<(Vec<Value>, Vec<Value>)> {
     let mut named = Vec::with_capacity(items.len());
     let mut others = Vec::new();
+    let by = places(by, merge_key);
     for item in items {
-        if position(by, key_of(&item, merge_key)?, merge_key).is_some() {
+        if by.contains_key(key_of(&item, merge_key)?) {
             named.push(item);
         } else {
             others.push(item);
@@ -309,16 +323,17 @@ fn normalize(
     for item in ordered.iter().chain(&server_only).chain(order) {
         key_of(item, merge_key)?;
     }
-    let rank = |list: &[Value], item: &Value| {
-        key_of(item, merge_key).ok().and_then(|key| position(list, key, merge_key))
+    let (order, server_order) = (places(order, merge_key), places(server_order, merge_key));
+    let rank = |places: &HashMap<&Value, usize>, item: &Value| {
+        key_of(item, merge_key).ok().and_then(|key| places.get(key).copied())
     };
-    ordered.sort_by_key(|item| rank(order, item));
-    server_only.sort_by_key(|item| rank(server_order, item));
+    ordered.sort_by_cached_key(|item| rank(&order, item));
+    server_only.sort_by_cached_key(|item| rank(&server_order, item));
     let mut all = Vec::with_capacity(ordered.len() + server_only.len());
     let mut left = server_only.into_iter().peekable();
     for item in ordered {
         while let Some(next) = left.peek() {
-            match (rank(server_order, next), rank(server_order, &item)) {
+            match (rank(&server_order, next), rank(&server_order, &item)) {
                 (Some(before), Some(after)) if before < after => all.extend(left.next()),
                 _ => break,
             }
@@ -355,5 +370,41 @@ fn remove_directives(value: &mut Value) -> bool {
             true
         }
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        patch,
+        schema::{Resource, Schema},
+    };
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    /// A value of free form, with nulls as members alone: what lists hold is replaced as it is.
+    fn object(nulls: bool) -> impl Strategy<Value = Value> {
+        let item = prop_oneof![(0..9i64).prop_map(Value::from), "[a-c]{0,2}".prop_map(Value::from)];
+        let list = prop::collection::vec(item.clone(), 0..4).prop_map(Value::from);
+        let null = Just(Value::Null).boxed();
+        let leaf = prop_oneof![4 => item.clone(), 2 => list, 1 => if nulls { null } else { item.boxed() }];
+        let map = |inner| {
+            prop::collection::btree_map("[a-c]", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect()))
+        };
+        map(leaf.prop_recursive(3, 24, 4, move |inner| map(inner.boxed())).boxed())
+    }
+
+    proptest! {
+        #[test]
+        fn without_directives_and_merge_keys_it_is_a_merge_patch(target in object(false), patch in object(true)) {
+            let schema = Schema::parse(&json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}));
+            let mut merged = target.clone();
+            patch::merge(&mut merged, patch.clone());
+            let (Value::Object(mut target), Value::Object(patch)) = (target, patch) else { return Ok(()) };
+            prop_assert_eq!(merge_patch(Resource::new(&schema), &mut target, patch), Ok(()));
+            prop_assert_eq!(Value::Object(target), merged);
+        }
     }
 }

@@ -16,7 +16,7 @@ use chainplate_apimachinery::{
     shape::{Kind, Scalar, Shape},
 };
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use std::{cell::RefCell, fmt, fmt::Write};
+use std::{cell::RefCell, collections::HashSet, fmt, fmt::Write};
 
 /// A document of a type.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +72,8 @@ pub fn decode_value(shape: TypeRef, value: &Value) -> Result<Decoded, DecodeErro
 #[derive(Default)]
 struct Context {
     strict: RefCell<Vec<String>>,
+    /// Those that were told already.
+    told: RefCell<HashSet<String>>,
     failure: RefCell<Option<String>>,
 }
 
@@ -96,9 +98,8 @@ impl Context {
         let mut text = format!("{what} field \"");
         let _ = place.write(&mut text);
         text.push('"');
-        let mut strict = self.strict.borrow_mut();
-        if !strict.contains(&text) {
-            strict.push(text);
+        if self.told.borrow_mut().insert(text.clone()) {
+            self.strict.borrow_mut().push(text);
         }
     }
 }

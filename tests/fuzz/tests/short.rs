@@ -5,12 +5,16 @@ use chainplate_fuzz::{TARGETS, Until, run};
 /// The seed of short runs.
 const SEED: u64 = 36;
 
+/// Code without optimisation needs more stack for deep documents than test threads have.
+const STACK: usize = 32 << 20;
+
 fn short(name: &str, inputs: u64) {
     let target = TARGETS.iter().find(|target| target.name == name);
-    assert!(target.is_some(), "no target {name}");
-    for target in target {
-        run(target, SEED, Until::Inputs(inputs));
-    }
+    let thread = std::thread::Builder::new()
+        .stack_size(STACK)
+        .spawn(move || target.map(|target| run(target, SEED, Until::Inputs(inputs))));
+    let ran = thread.map(|thread| thread.join());
+    assert!(matches!(ran, Ok(Ok(Some(_)))), "{name}: see above");
 }
 
 macro_rules! short {
@@ -31,18 +35,18 @@ macro_rules! short {
 }
 
 short! {
-    json: 2000,
-    yaml: 1000,
-    protobuf: 3000,
-    typed: 1500,
-    json_patch: 2000,
+    json: 400,
+    yaml: 60,
+    protobuf: 4000,
+    typed: 600,
+    json_patch: 800,
     merge_patch: 2000,
-    strategic_merge_patch: 2000,
-    apply: 1000,
-    label_selector: 3000,
+    strategic_merge_patch: 500,
+    apply: 200,
+    label_selector: 1000,
     field_selector: 3000,
     continue_token: 3000,
-    accept: 3000,
-    options: 3000,
-    request: 400,
+    accept: 500,
+    options: 1500,
+    request: 150,
 }

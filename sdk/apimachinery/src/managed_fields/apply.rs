@@ -108,7 +108,8 @@ fn attempt<S: Shape>(
     let mut own = Entry::of(manager, Operation::Apply);
     own.fields = fields_of(context.shape, config).recursive_difference(context.reset);
     let last = entries.iter().position(|entry| entry.is_same(&own)).map(|at| entries.remove(at));
-    if let Some(last) = last.as_ref().filter(|last| !last.fields.is_empty()) {
+    // Mostly the same fields are applied again, and there is nothing to remove.
+    if let Some(last) = last.as_ref().filter(|last| !own.fields.covers(&last.fields)) {
         merged = prune(context, merged, &entries, &own, last);
     }
     let mut comparison = filtered(compare(context.shape, &live, &merged), context.reset);

@@ -191,7 +191,7 @@ fn lists<S: Shape>(shape: S, kind: ListKind, live: &[Value], config: &[Value]) -
     let (order, items) = index(shape, kind, config, false)?;
     let mut out = Vec::with_capacity(live.len().max(config.len()));
     let mut shared = order.iter().filter(|key| live_items.contains_key(*key)).peekable();
-    let mut merged: Vec<&str> = Vec::new();
+    let mut merged: BTreeSet<&str> = BTreeSet::new();
     let put = |key: &String, out: &mut Vec<Value>| -> Result<(), String> {
         let Some(Some(value)) = items.get(key) else { return Ok(()) };
         out.push(match (shape.element(), live_items.get(key)) {
@@ -207,7 +207,7 @@ fn lists<S: Shape>(shape: S, kind: ListKind, live: &[Value], config: &[Value]) -
         if let (Some(key), Some(wanted)) = (live_order.get(left), order.get(right)) {
             if key == wanted {
                 put(key, &mut out)?;
-                merged.push(key);
+                merged.insert(key);
                 left += 1;
                 right += 1;
                 shared.next();
@@ -225,13 +225,13 @@ fn lists<S: Shape>(shape: S, kind: ListKind, live: &[Value], config: &[Value]) -
                 left += 1;
                 continue;
             }
-            if merged.contains(&key.as_str()) {
+            if merged.contains(key.as_str()) {
                 left += 1;
             }
         }
         if let Some(key) = order.get(right) {
             put(key, &mut out)?;
-            merged.push(key);
+            merged.insert(key);
             right += 1;
             if shared.peek().is_some_and(|next| *next == key) {
                 shared.next();

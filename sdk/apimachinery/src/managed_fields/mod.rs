@@ -7,6 +7,8 @@ mod compare;
 mod entries;
 mod merge;
 mod set;
+#[cfg(test)]
+mod tests;
 mod update;
 
 pub use apply::{ApplyError, Conflict, apply};

@@ -87,6 +87,11 @@ impl Set {
         !path.is_empty() && is_member(map)
     }
 
+    /// Whether it holds all paths of `other`.
+    pub(crate) fn covers(&self, other: &Set) -> bool {
+        covers(&self.0, &other.0)
+    }
+
     /// Paths of either.
     #[must_use]
     pub fn union(mut self, other: &Set) -> Set {
@@ -164,6 +169,16 @@ pub(crate) fn member_above(mut children: Map) -> Map {
         children.insert(SELF.into(), Value::Object(Map::new()));
     }
     children
+}
+
+fn covers(ours: &Map, theirs: &Map) -> bool {
+    theirs.iter().all(|(element, node)| match (node, ours.get(element)) {
+        (Value::Object(theirs), Some(Value::Object(ours))) if element != SELF => {
+            (is_member(ours) || !is_member(theirs)) && covers(ours, theirs)
+        }
+        // Of the node itself the caller took care.
+        _ => element == SELF || !node.is_object(),
+    })
 }
 
 fn union(into: &mut Map, other: &Map) {
@@ -387,6 +402,9 @@ mod tests {
         assert_eq!(b.clone().difference(&a), set(json!({"f:x": {"f:w": {}}})));
         assert_eq!(a.clone().union(&b), set(json!({"f:x": {".": {}, "f:y": {}, "f:w": {}}, "f:z": {}})));
         assert!(b.clone().difference(&b).is_empty());
+        assert!(a.covers(&a) && a.covers(&Set::new()) && !a.covers(&b) && !b.covers(&a));
+        assert!(a.covers(&set(json!({"f:x": {"f:y": {}}}))) && !Set::new().covers(&a));
+        assert!(!b.covers(&set(json!({"f:x": {}}))), "a node is no member for what lies below it");
         assert_eq!(set(json!({"f:x": {}})).union(&b), set(json!({"f:x": {".": {}, "f:y": {}, "f:w": {}}})));
     }
 

@@ -82,6 +82,20 @@ fn copies_are_bounded() {
 }
 
 #[test]
+fn nothing_is_put_deeper_than_documents_can_be_read() {
+    let doubling: Vec<Value> = (0..30).map(|_| json!({"op": "copy", "from": "", "path": "/a"})).collect();
+    assert_eq!(patched(json!({"a": 1}), doubling.into()), Err(Refused::Depth("/a".into())));
+    let pool: Map = (0..200).map(|number| (number.to_string(), json!({}))).collect();
+    let sinking: Vec<Value> = (0..199)
+        .map(|n| json!({"op": "move", "from": format!("/{n}"), "path": format!("/{}/a", n + 1)}))
+        .collect();
+    assert_eq!(patched(pool.into(), sinking.into()), Err(Refused::Depth("/126/a".into())));
+    let deep = (0..MAX_DEPTH - 1).fold(json!({}), |inner, _| json!([inner]));
+    assert!(patched(json!({}), json!([{"op": "add", "path": "/a", "value": deep}])).is_err());
+    assert!(patched(json!({}), json!([{"op": "add", "path": "/a", "value": deep[0]}])).is_ok());
+}
+
+#[test]
 fn operations_are_typed() {
     let mut unknown = Vec::new();
     operations(json!([{"op": "add", "path": "/a", "value": 1, "foo": 2}]), &mut unknown).unwrap();
@@ -114,7 +128,73 @@ fn any_value() -> impl Strategy<Value = Value> {
     })
 }
 
+/// RFC 7396, section 2, word for word.
+fn rfc_7396(target: Value, patch: Value) -> Value {
+    let Value::Object(patch) = patch else { return patch };
+    let mut target = match target {
+        Value::Object(target) => target,
+        _ => Map::new(),
+    };
+    for (name, value) in patch {
+        if value.is_null() {
+            target.remove(&name);
+        } else {
+            let before = target.remove(&name).unwrap_or(Value::Null);
+            target.insert(name, rfc_7396(before, value));
+        }
+    }
+    Value::Object(target)
+}
+
+/// Whether a list has a null anywhere in it, which upstream's library takes out.
+fn has_null_in_list(value: &Value, in_list: bool) -> bool {
+    match value {
+        Value::Null => in_list,
+        Value::Array(list) => list.iter().any(|item| has_null_in_list(item, true)),
+        Value::Object(map) => map.values().any(|member| has_null_in_list(member, in_list)),
+        _ => false,
+    }
+}
+
 proptest! {
+    #[test]
+    fn a_merge_is_that_of_the_rfc(target in any_value(), patch in any_value()) {
+        prop_assume!(!has_null_in_list(&patch, false) && !patch.is_null());
+        prop_assert_eq!(merged(target.clone(), patch.clone()), rfc_7396(target, patch));
+    }
+
+    #[test]
+    fn what_is_put_somewhere_tests_as_there(document in any_value(), value in any_value()) {
+        prop_assume!(document.is_object());
+        for op in ["add", "replace"] {
+            let patch = json!([{"op": op, "path": "/a", "value": value}, {"op": "test", "path": "/a", "value": value}]);
+            let once = patched(document.clone(), patch.clone()).unwrap();
+            prop_assert_eq!(&once["a"], &value);
+            prop_assert_eq!(patched(once.clone(), patch), Ok(once));
+        }
+    }
+
+    #[test]
+    fn replacing_and_moving_back_is_nothing(list in prop::collection::vec(any_value(), 1..5), from in 0..5_usize, to in 0..5_usize, value in any_value()) {
+        let (from, to) = (from % list.len(), to % list.len());
+        let document = json!({"l": list});
+        let (there, back) = (format!("/l/{to}"), format!("/l/{from}"));
+        let moved = json!([{"op": "move", "from": back, "path": there}, {"op": "move", "from": there, "path": back}]);
+        prop_assert_eq!(patched(document.clone(), moved), Ok(document.clone()));
+        let inserted = json!([{"op": "add", "path": there, "value": value}, {"op": "remove", "path": there}]);
+        prop_assert_eq!(patched(document.clone(), inserted), Ok(document.clone()));
+        let replaced = json!([{"op": "replace", "path": there, "value": value}, {"op": "replace", "path": there, "value": list[to]}]);
+        prop_assert_eq!(patched(document.clone(), replaced), Ok(document.clone()));
+        let copied = json!([{"op": "copy", "from": there, "path": "/c"}, {"op": "test", "path": "/c", "value": list[to]}, {"op": "remove", "path": "/c"}]);
+        prop_assert_eq!(patched(document.clone(), copied), Ok(document));
+    }
+
+    #[test]
+    fn a_failed_test_fails_the_patch(value in any_value(), other in any_value()) {
+        let outcome = patched(json!({"a": value}), json!([{"op": "test", "path": "/a", "value": other}]));
+        prop_assert_eq!(outcome.is_ok(), equal(&value, &other));
+    }
+
     #[test]
     fn merging_twice_is_merging_once(target in any_value(), patch in any_value()) {
         let once = merged(target, patch.clone());

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{complete, decode_value, kinds};
+use crate::{complete, decode_value, kinds, tables::Tagged};
 use chainplate_apimachinery::{
     Map, Value,
     shape::{Kind, Scalar, Shape},
@@ -93,6 +93,46 @@ fn objects_of_every_kind_come_back() {
             complete(shape, &mut decoded);
             assert_eq!(decoded, object, "{api_version} {kind}");
         }
+    }
+}
+
+#[test]
+fn objects_of_every_kind_come_back_in_json() {
+    let mut seed = 37;
+    for (group, version, kind, shape) in kinds() {
+        let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+        for _ in 0..5 {
+            let mut object = typed(shape, &api_version, kind, &mut seed);
+            complete(shape, &mut object);
+            let text = serde_json::to_vec(&object).unwrap();
+            let mut from_text = crate::decode(shape, &text).unwrap();
+            assert!(from_text.strict.is_empty(), "{kind}: {:?}", from_text.strict);
+            let mut from_value = decode_value(shape, &object).unwrap();
+            complete(shape, &mut from_text.value);
+            complete(shape, &mut from_value.value);
+            assert_eq!(from_text.value, object, "{api_version} {kind}");
+            assert_eq!(from_value.value, object, "{api_version} {kind}");
+        }
+    }
+}
+
+#[test]
+fn every_number_of_a_type_leads_to_its_field() {
+    for (_, _, kind, shape) in kinds() {
+        for field in shape.fields() {
+            let (tag, way) = field.protobuf_tags();
+            if tag == 0 {
+                continue;
+            }
+            assert_eq!(shape.tagged(tag.into(), way), Some(Tagged::Field(field)), "{kind} {}", field.name());
+            if way != 0 {
+                let (outer, inner) = (way & 0xff, way >> 8);
+                assert_eq!(shape.tagged(outer.into(), 0), Some(Tagged::Embedded(outer)));
+                assert!(inner == 0 || shape.tagged(inner.into(), outer) == Some(Tagged::Embedded(way)));
+            }
+        }
+        assert_eq!(shape.tagged(0, 0), None);
+        assert_eq!(shape.tagged(u32::MAX, 0), None);
     }
 }
 

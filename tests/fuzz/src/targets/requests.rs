@@ -118,7 +118,9 @@ fn request(input: &[u8]) {
     CORE.with(|core| {
         let Some(core) = core.get_or_init(|| Core::configure(json!({})).ok()) else { return };
         native::reset();
+        let account = r#"{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"app"}}"#;
         for (path, document) in [
+            ("POST /api/v1/namespaces/shop/serviceaccounts", account),
             ("POST /apis/apps/v1/namespaces/shop/deployments", objects::DEPLOYMENT),
             ("POST /api/v1/namespaces/shop/pods", objects::POD),
         ] {
