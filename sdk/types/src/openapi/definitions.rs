@@ -1,6 +1,6 @@
 //! The schemas of a document: all that its operations name, and what those refer to.
 
-use super::{Dialect, enums, json::Json, made};
+use super::{enums, json::Json, made};
 use crate::tables::{self, Field, Presence, TypeRef};
 use chainplate_apimachinery::shape::{Kind, ListKind, Scalar, Shape};
 use std::collections::{BTreeMap, HashMap};
@@ -29,7 +29,6 @@ const AHEAD: [(&str, &str, u16); 3] = [
 /// Definitions by their name, as they are found.
 #[derive(Debug)]
 pub(super) struct Definitions<'a> {
-    dialect: Dialect,
     /// The group-versions of the document: options and watch events are told to be of these, too.
     scope: &'a [(&'a str, &'a str)],
     found: BTreeMap<String, Definition>,
@@ -39,14 +38,14 @@ pub(super) struct Definitions<'a> {
 }
 
 impl<'a> Definitions<'a> {
-    pub(super) fn new(dialect: Dialect, scope: &'a [(&'a str, &'a str)]) -> Self {
+    pub(super) fn new(scope: &'a [(&'a str, &'a str)]) -> Self {
         let mut kinds: HashMap<u16, Vec<usize>> = HashMap::new();
         for (row, (_, _, _, shape)) in tables::kinds().enumerate() {
             if let Some(id) = shape.type_id() {
                 kinds.entry(id).or_default().push(row);
             }
         }
-        Definitions { dialect, scope, found: BTreeMap::new(), pending: Vec::new(), kinds }
+        Definitions { scope, found: BTreeMap::new(), pending: Vec::new(), kinds }
     }
 
     /// The reference to a definition by name, which the document then has.
@@ -78,7 +77,7 @@ impl<'a> Definitions<'a> {
             self.found.insert(name.to_owned(), definition);
             self.pending.push((name.to_owned(), definition));
         }
-        format!("{}{name}", self.dialect.prefix())
+        format!("#/components/schemas/{name}")
     }
 
     /// Writes what was found and what it refers to, as members of an object.
@@ -176,28 +175,21 @@ impl<'a> Definitions<'a> {
     fn special(&mut self, json: &mut Json, row: usize) {
         let Some((name, description)) = made::SPECIAL.get(row) else { return };
         describe(json, description);
-        let v3 = self.dialect == Dialect::V3;
         match name.rsplit('.').next().unwrap_or_default() {
             "Time" | "MicroTime" => {
                 json.member("type", "string").member("format", "date-time");
             }
-            "Quantity" if v3 => {
+            "Quantity" => {
                 json.raw_member("oneOf", r#"[{"type":"string"},{"type":"number"}]"#);
             }
-            "IntOrString" if v3 => {
+            "IntOrString" => {
                 json.member("format", "int-or-string");
                 json.raw_member("oneOf", r#"[{"type":"integer"},{"type":"string"}]"#);
-            }
-            "Quantity" => {
-                json.member("type", "string");
-            }
-            "IntOrString" => {
-                json.member("type", "string").member("format", "int-or-string");
             }
             "FieldsV1" | "Patch" | "RawExtension" => {
                 json.member("type", "object");
             }
-            "Info" => info(json, v3),
+            "Info" => info(json),
             // Any JSON.
             _ => {}
         }
@@ -206,7 +198,7 @@ impl<'a> Definitions<'a> {
     fn property(&mut self, json: &mut Json, owner: TypeRef, field: Field) {
         json.key(field.name());
         let shape = field.shape();
-        let default = if self.dialect == Dialect::V3 { default(field) } else { None };
+        let default = default(field);
         if let Some(target) = self.target(shape, field.name()) {
             self.reference(json, &target, field.description(), default, &mut |json| extensions(json, field));
             return;
@@ -239,9 +231,9 @@ impl<'a> Definitions<'a> {
         if let Some(default) = default {
             json.raw_member("default", default);
         }
-        // In version 3 nothing may stand beside a reference.
+        // Nothing may stand beside a reference.
         let bare = description.is_empty() && default.is_none();
-        if self.dialect == Dialect::V2 || bare {
+        if bare {
             json.member("$ref", target);
         } else {
             json.key("allOf").open(b'[').open(b'{').member("$ref", target).close(b'}').close(b']');
@@ -414,7 +406,7 @@ fn union(json: &mut Json, id: u16, shape: TypeRef) {
 }
 
 /// The schema of `/version`.
-fn info(json: &mut Json, defaults: bool) {
+fn info(json: &mut Json) {
     json.member("type", "object");
     // The order of the Go struct.
     let order = [
@@ -433,7 +425,7 @@ fn info(json: &mut Json, defaults: bool) {
     for (name, required, description) in &made::INFO {
         json.key(name).open(b'{');
         describe(json, description);
-        if defaults && *required {
+        if *required {
             json.raw_member("default", "\"\"");
         }
         json.member("type", "string").close(b'}');

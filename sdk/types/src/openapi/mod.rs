@@ -66,44 +66,27 @@ pub struct GroupVersion<'a> {
 /// The release that the documents are of.
 pub const RELEASE: &str = "1.36";
 
-/// The version of OpenAPI that a document is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dialect {
-    V2,
-    V3,
-}
-
-impl Dialect {
-    /// Where schemas stand.
-    fn prefix(self) -> &'static str {
-        match self {
-            Dialect::V2 => "#/definitions/",
-            Dialect::V3 => "#/components/schemas/",
-        }
-    }
-}
-
 /// The OpenAPI v3 document of a group-version, in JSON: 0.1 to 3 MB.
 pub fn v3(served: &GroupVersion<'_>) -> Vec<u8> {
     let scope = [(served.group, served.version)];
     document(&scope, 2 << 20, |json, definitions| {
-        paths::group_version(json, definitions, Dialect::V3, served);
+        paths::group_version(json, definitions, served);
     })
 }
 
 /// The document of a group, `/openapi/v3/apis/<group>`; of `/openapi/v3/api` for the core group.
 pub fn group(group: &str) -> Vec<u8> {
-    document(&[], 16 << 10, |json, definitions| paths::group(json, definitions, Dialect::V3, group))
+    document(&[], 16 << 10, |json, definitions| paths::group(json, definitions, group))
 }
 
 /// The document of `/openapi/v3/apis`.
 pub fn groups() -> Vec<u8> {
-    document(&[], 16 << 10, |json, definitions| paths::groups(json, definitions, Dialect::V3))
+    document(&[], 16 << 10, |json, definitions| paths::groups(json, definitions))
 }
 
 /// The document of `/openapi/v3/version`.
 pub fn version() -> Vec<u8> {
-    document(&[], 8 << 10, |json, definitions| paths::version(json, definitions, Dialect::V3))
+    document(&[], 8 << 10, |json, definitions| paths::version(json, definitions))
 }
 
 fn document(
@@ -112,7 +95,7 @@ fn document(
     paths: impl FnOnce(&mut Json, &mut Definitions<'_>),
 ) -> Vec<u8> {
     let mut json = Json::with_capacity(capacity);
-    let mut definitions = Definitions::new(Dialect::V3, scope);
+    let mut definitions = Definitions::new(scope);
     json.open(b'{').member("openapi", "3.0.0");
     json.key("info").open(b'{').member("title", "Kubernetes").member("version", RELEASE).close(b'}');
     json.key("paths").open(b'{');

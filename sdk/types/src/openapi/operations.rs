@@ -1,7 +1,6 @@
 //! One operation on one path: its name, parameters, body and answers.
 
 use super::{
-    Dialect,
     definitions::{self, Definitions},
     json::Json,
     made,
@@ -52,7 +51,7 @@ impl Parameter {
         })
     }
 
-    fn write(&self, json: &mut Json, dialect: Dialect) {
+    fn write(&self, json: &mut Json) {
         json.open(b'{');
         if self.of.is_empty() {
             if !self.description.is_empty() {
@@ -66,14 +65,9 @@ impl Parameter {
             };
             json.member("in", "path").member("name", self.name).raw_member("required", "true");
         }
-        if dialect == Dialect::V3 {
-            json.key("schema").open(b'{');
-        }
+        json.key("schema").open(b'{');
         json.member("type", self.kind).raw_member("uniqueItems", "true");
-        if dialect == Dialect::V3 {
-            json.close(b'}');
-        }
-        json.close(b'}');
+        json.close(b'}').close(b'}');
     }
 }
 
@@ -163,86 +157,62 @@ pub(super) const CREATED: (&str, &str) = ("201", "Created");
 pub(super) const ACCEPTED: (&str, &str) = ("202", "Accepted");
 
 /// Writes a path with its operations. Parameters that all of them have are said once.
-pub(super) fn write(json: &mut Json, dialect: Dialect, path: &str, tag: &str, operations: &[Operation]) {
+pub(super) fn write(json: &mut Json, path: &str, tag: &str, operations: &[Operation]) {
     let Some(first) = operations.first() else { return };
     let mut shared = first.parameters.clone();
     shared.retain(|parameter| operations.iter().all(|operation| operation.parameters.contains(parameter)));
     json.key(path).open(b'{');
     for operation in operations {
         json.key(operation.method).open(b'{');
-        operation.write(json, dialect, tag, &shared);
+        operation.write(json, tag, &shared);
         json.close(b'}');
     }
-    parameters(json, dialect, &shared, None);
+    parameters(json, &shared);
     json.close(b'}');
 }
 
-/// Writes `parameters`, unless there are none, and for OpenAPI v2 the body among them.
-fn parameters(json: &mut Json, dialect: Dialect, list: &[Parameter], body: Option<&Body>) {
-    if list.is_empty() && body.is_none() {
+/// Writes `parameters`, unless there are none.
+fn parameters(json: &mut Json, list: &[Parameter]) {
+    if list.is_empty() {
         return;
     }
     let mut list: Vec<&Parameter> = list.iter().collect();
     list.sort();
     json.key("parameters").open(b'[');
-    if let Some(body) = body {
-        json.open(b'{').member("in", "body").member("name", "body");
-        if body.required {
-            json.raw_member("required", "true");
-        }
-        json.key("schema").open(b'{').member("$ref", &body.reference).close(b'}').close(b'}');
-    }
     for parameter in list {
-        parameter.write(json, dialect);
+        parameter.write(json);
     }
     json.close(b']');
 }
 
 impl Operation {
-    fn write(&self, json: &mut Json, dialect: Dialect, tag: &str, shared: &[Parameter]) {
+    fn write(&self, json: &mut Json, tag: &str, shared: &[Parameter]) {
         json.list("tags", [tag]).member("description", &self.description).member("operationId", &self.id);
         let own: Vec<Parameter> =
             self.parameters.iter().filter(|parameter| !shared.contains(parameter)).cloned().collect();
-        match dialect {
-            Dialect::V3 => {
-                parameters(json, dialect, &own, None);
-                if let Some(body) = &self.body {
-                    json.key("requestBody").open(b'{').key("content").open(b'{');
-                    for media_type in body.media_types {
-                        json.key(media_type).open(b'{').key("schema").open(b'{');
-                        json.member("$ref", &body.reference).close(b'}').close(b'}');
-                    }
-                    json.close(b'}');
-                    if body.required {
-                        json.raw_member("required", "true");
-                    }
-                    json.close(b'}');
-                }
+        parameters(json, &own);
+        if let Some(body) = &self.body {
+            json.key("requestBody").open(b'{').key("content").open(b'{');
+            for media_type in body.media_types {
+                json.key(media_type).open(b'{').key("schema").open(b'{');
+                json.member("$ref", &body.reference).close(b'}').close(b'}');
             }
-            Dialect::V2 => {
-                let consumes = self.body.as_ref().map_or(&["*/*"][..], |body| body.media_types);
-                json.list("consumes", consumes.iter().copied());
-                json.list("produces", self.produces.media_types().iter().copied());
-                json.list("schemes", ["https"]);
-                parameters(json, dialect, &own, self.body.as_ref());
+            json.close(b'}');
+            if body.required {
+                json.raw_member("required", "true");
             }
+            json.close(b'}');
         }
         json.key("responses").open(b'{');
         for (code, text) in self.codes {
             json.key(code).open(b'{').member("description", text);
-            match dialect {
-                Dialect::V3 => {
-                    json.key("content").open(b'{');
-                    for media_type in self.produces.media_types() {
-                        json.key(media_type).open(b'{');
-                        self.payload(json);
-                        json.close(b'}');
-                    }
-                    json.close(b'}');
-                }
-                Dialect::V2 => self.payload(json),
+            json.key("content").open(b'{');
+            for media_type in self.produces.media_types() {
+                json.key(media_type).open(b'{');
+                self.payload(json);
+                json.close(b'}');
             }
-            json.close(b'}');
+            json.close(b'}').close(b'}');
         }
         json.key("401").open(b'{').member("description", "Unauthorized").close(b'}').close(b'}');
         if !self.action.is_empty() {

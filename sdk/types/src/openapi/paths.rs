@@ -1,19 +1,14 @@
 //! Which paths there are, and which operations on them.
 
 use super::{
-    Dialect, GroupVersion, Resource, Subresource,
+    GroupVersion, Resource, Subresource,
     definitions::Definitions,
     json::Json,
     operations::{self, ACCEPTED, Body, CREATED, OK, Operation, PATCHES, Parameter, Payload, Produces},
 };
 
 /// The paths of a group-version.
-pub(super) fn group_version(
-    json: &mut Json,
-    definitions: &mut Definitions<'_>,
-    dialect: Dialect,
-    served: &GroupVersion<'_>,
-) {
+pub(super) fn group_version(json: &mut Json, definitions: &mut Definitions<'_>, served: &GroupVersion<'_>) {
     let base = match served.group {
         "" => format!("/api/{}", served.version),
         group => format!("/apis/{group}/{}", served.version),
@@ -26,8 +21,8 @@ pub(super) fn group_version(
         format!("get{title}APIResources"),
         "get available resources",
     );
-    operations::write(json, dialect, &format!("{base}/"), &tag, &[resources]);
-    let mut writer = Writer { json, definitions, dialect, served, base: &base, title: &title, tag: &tag };
+    operations::write(json, &format!("{base}/"), &tag, &[resources]);
+    let mut writer = Writer { json, definitions, served, base: &base, title: &title, tag: &tag };
     for (resource, subresources) in served.resources {
         writer.resource(resource);
         for sub in subresources {
@@ -40,7 +35,7 @@ pub(super) fn group_version(
 }
 
 /// The path of a group.
-pub(super) fn group(json: &mut Json, definitions: &mut Definitions<'_>, dialect: Dialect, group: &str) {
+pub(super) fn group(json: &mut Json, definitions: &mut Definitions<'_>, group: &str) {
     let camel = camel(group);
     let (path, kind, id, text) = match group {
         "" => ("/api/".into(), "APIVersions", "getCoreAPIVersions".into(), "get available API versions"),
@@ -52,22 +47,22 @@ pub(super) fn group(json: &mut Json, definitions: &mut Definitions<'_>, dialect:
         ),
     };
     let operation = operations::discovery(definitions, kind, id, text);
-    operations::write(json, dialect, &path, &uncapital(&camel), &[operation]);
+    operations::write(json, &path, &uncapital(&camel), &[operation]);
 }
 
 /// The path of all groups.
-pub(super) fn groups(json: &mut Json, definitions: &mut Definitions<'_>, dialect: Dialect) {
+pub(super) fn groups(json: &mut Json, definitions: &mut Definitions<'_>) {
     let operation = operations::discovery(
         definitions,
         "APIGroupList",
         "getAPIVersions".into(),
         "get available API versions",
     );
-    operations::write(json, dialect, "/apis/", "apis", &[operation]);
+    operations::write(json, "/apis/", "apis", &[operation]);
 }
 
 /// The path of the server's version.
-pub(super) fn version(json: &mut Json, definitions: &mut Definitions<'_>, dialect: Dialect) {
+pub(super) fn version(json: &mut Json, definitions: &mut Definitions<'_>) {
     let operation = Operation {
         method: "get",
         id: "getCodeVersion".into(),
@@ -80,7 +75,7 @@ pub(super) fn version(json: &mut Json, definitions: &mut Definitions<'_>, dialec
         action: "",
         kind: Default::default(),
     };
-    operations::write(json, dialect, "/version/", "version", &[operation]);
+    operations::write(json, "/version/", "version", &[operation]);
 }
 
 /// `rbac.authorization.k8s.io` → `RbacAuthorization`, nothing → `Core` (`endpoints/openapi/openapi.go`).
@@ -112,7 +107,6 @@ fn article(noun: &str) -> &'static str {
 struct Writer<'a, 'b> {
     json: &'a mut Json,
     definitions: &'a mut Definitions<'b>,
-    dialect: Dialect,
     served: &'a GroupVersion<'a>,
     base: &'a str,
     /// `AppsV1`.
@@ -134,7 +128,7 @@ struct Place<'a> {
 
 impl Writer<'_, '_> {
     fn path(&mut self, path: &str, operations: &[Operation]) {
-        operations::write(self.json, self.dialect, path, self.tag, operations);
+        operations::write(self.json, path, self.tag, operations);
     }
 
     fn place<'a>(&self, resource: &Resource<'a>, sub: Option<&Subresource<'a>>) -> Place<'a>
