@@ -171,7 +171,7 @@ pub fn apply(document: &mut Value, operations: &[Operation]) -> Result<(), Refus
     Ok(())
 }
 
-/// `value`, unless it would lie too deep at `path`: copies of a document into itself double its depth each time, and
+/// `value`, unless it would lie too deep at `path`: copies of a document into itself make it ever deeper, and
 /// deep values exhaust the stack of whoever walks them.
 fn fits(path: &str, value: Value) -> Result<Value, Refused> {
     let above = path.split('/').skip(1).count();

@@ -43,7 +43,7 @@ fn depth(value: &Value) -> usize {
 }
 
 fn json_patch_seeds() -> Vec<Vec<u8>> {
-    let doubling: Vec<Value> = (0..30).map(|_| json!({"op": "copy", "from": "", "path": "/a"})).collect();
+    let nesting: Vec<Value> = (0..30).map(|_| json!({"op": "copy", "from": "", "path": "/a"})).collect();
     let sinking: Vec<Value> = (0..2000)
         .map(|number| json!({"op": "move", "from": format!("/{number}"), "path": format!("/{}/a", number + 1)}))
         .collect();
@@ -65,7 +65,7 @@ fn json_patch_seeds() -> Vec<Vec<u8>> {
             r#"{"a":[1,[2,[3]]]}"#,
             &json!([{"op": "add", "path": "/a/-1", "value": 1}, {"op": "remove", "path": "/a/0"}]),
         ),
-        seed(r#"{"a":1}"#, &Value::Array(doubling)),
+        seed(r#"{"a":1}"#, &Value::Array(nesting)),
         seed(&Value::Object(pool).to_string(), &Value::Array(sinking)),
     ]
 }
