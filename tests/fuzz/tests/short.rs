@@ -35,18 +35,18 @@ macro_rules! short {
 }
 
 short! {
-    json: 400,
-    yaml: 60,
+    json: 150,
+    yaml: 30,
     protobuf: 4000,
     typed: 600,
-    json_patch: 800,
+    json_patch: 300,
     merge_patch: 2000,
-    strategic_merge_patch: 500,
-    apply: 200,
-    label_selector: 1000,
+    strategic_merge_patch: 300,
+    apply: 120,
+    label_selector: 500,
     field_selector: 3000,
     continue_token: 3000,
-    accept: 500,
-    options: 1500,
-    request: 150,
+    accept: 250,
+    options: 700,
+    request: 60,
 }

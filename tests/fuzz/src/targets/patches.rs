@@ -8,7 +8,7 @@ use chainplate_apimachinery::{
     patch::{self, MAX_COPIED, MAX_OPERATIONS},
     strategic,
 };
-use chainplate_types::{TypeRef, complete_decoded, decode_value, empty, lookup};
+use chainplate_types::{TypeRef, complete, decode_value, empty, lookup};
 use serde_json::json;
 
 pub(super) const JSON_PATCH: Target =
@@ -184,16 +184,17 @@ fn with_context<T>(shape: TypeRef, run: impl FnOnce(&Context<'_, TypeRef>) -> T)
     run(&Context { shape, empty: &empty, reset: &reset, convert: &one_version })
 }
 
-fn decoded(shape: TypeRef, object: &Value) -> Option<Value> {
+/// As it is stored.
+fn stored(shape: TypeRef, object: &Value) -> Option<Value> {
     let mut object = decode_value(shape, object).ok()?.value;
-    complete_decoded(shape, &mut object);
+    complete(shape, &mut object);
     Some(object)
 }
 
 fn apply_(input: &[u8]) {
     let (Some((live, config)), Some(shape)) = (parts(input), deployment()) else { return };
     // What is stored went through the decoder; what is applied is a document with metadata.
-    let Some(live) = decoded(shape, &live) else { return };
+    let Some(live) = stored(shape, &live) else { return };
     if !config.is_object()
         || !live["metadata"].is_object()
         || config.pointer("/metadata/managedFields").is_some()
@@ -220,9 +221,9 @@ fn apply_(input: &[u8]) {
             if decode_value(shape, &config).map(|decoded| decoded.value).as_ref() != Ok(&config) {
                 continue;
             }
-            let Some(first) = decoded(shape, &first) else { continue };
+            let Some(first) = stored(shape, &first) else { continue };
             let again = apply(context, Some(&first), &config, &manager("one"), force);
-            let again = again.map(|again| decoded(shape, &again));
+            let again = again.map(|again| stored(shape, &again));
             assert_eq!(again, Ok(Some(first)), "applying again changes nothing");
         }
     });
