@@ -210,6 +210,11 @@ impl TypeRef {
         self.type_row().map(|row| format!("io.k8s.{}.{}", name(row.package), name(row.name)))
     }
 
+    /// The Go type where it has a name that the shape does not tell, else empty.
+    pub(crate) fn go_name(self) -> &'static str {
+        name(self.row().go)
+    }
+
     /// The Go type as decoding errors name it: `int32`, `[]v1.Container`, `v1.Protocol`.
     pub fn go_type(self) -> Cow<'static, str> {
         let row = self.row();

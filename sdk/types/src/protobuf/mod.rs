@@ -84,7 +84,7 @@ enum Loose {
 }
 
 fn loose(shape: TypeRef) -> Loose {
-    match &*shape.go_type() {
+    match shape.go_name() {
         "v1.JSONSchemaPropsOrBool" => Loose::OrBool,
         "v1.JSONSchemaPropsOrArray" => Loose::OrArray,
         "v1.JSONSchemaPropsOrStringArray" => Loose::OrTexts,
@@ -94,5 +94,5 @@ fn loose(shape: TypeRef) -> Loose {
 
 /// Whether a list is a message `{items = 1}`: as the value of a map, and where Go names the list's type.
 fn is_wrapped(shape: TypeRef) -> bool {
-    shape.go_type() == "v1.Verbs"
+    shape.go_name() == "v1.Verbs"
 }
