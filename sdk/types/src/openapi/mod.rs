@@ -81,12 +81,12 @@ pub fn group(group: &str) -> Vec<u8> {
 
 /// The document of `/openapi/v3/apis`.
 pub fn groups() -> Vec<u8> {
-    document(&[], 16 << 10, |json, definitions| paths::groups(json, definitions))
+    document(&[], 16 << 10, paths::groups)
 }
 
 /// The document of `/openapi/v3/version`.
 pub fn version() -> Vec<u8> {
-    document(&[], 8 << 10, |json, definitions| paths::version(json, definitions))
+    document(&[], 8 << 10, paths::version)
 }
 
 fn document(
