@@ -101,7 +101,7 @@ fn made(shape: TypeRef, rng: &mut Rng, depth: usize) -> Value {
                 [number % 8]
                 .into()
         }
-        Kind::Scalar(Scalar::Bool) => (number % 2 == 0).into(),
+        Kind::Scalar(Scalar::Bool) => number.is_multiple_of(2).into(),
         Kind::Scalar(Scalar::Int32 | Scalar::Int64) => [1, 80, 0, 30_000, 3, 600][number % 6].into(),
         Kind::Scalar(Scalar::Float) => json!(0.5),
         Kind::Scalar(Scalar::Bytes) => "AAEC/w==".into(),
