@@ -128,7 +128,8 @@ impl Kind<'_> {
                     || conditions.is_some_and(|conditions| conditions.len() >= 2)
             })
         };
-        let read = soon(await_condition(api.clone(), name, settled)).await.unwrap().unwrap();
+        soon(await_condition(api.clone(), name, settled)).await.unwrap();
+        let read = self.ok(api.get(name).await);
         holds(&object, &read, what);
         if self.resource.kind != "CustomResourceDefinition" {
             assert_eq!(read, created, "{what}");
