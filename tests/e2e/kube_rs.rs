@@ -2,6 +2,7 @@
 
 mod controller;
 mod discovery;
+mod every_type;
 mod typed;
 mod watching;
 
@@ -20,7 +21,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::{future::Future, sync::Arc};
 
-/// A client of the shared server, and a namespace of one test.
+/// A client of a server, shared unless the test brings its own, and a namespace of one test.
 struct Cluster {
     client: Client,
     namespace: String,
@@ -29,7 +30,10 @@ struct Cluster {
 
 impl Cluster {
     async fn new(namespace: &str) -> Self {
-        let server = Server::shared();
+        Self::on(Server::shared(), namespace).await
+    }
+
+    async fn on(server: Arc<Server>, namespace: &str) -> Self {
         let cluster = Self { client: server.client().await, namespace: namespace.into(), _server: server };
         let made = of::<Namespace>(json!({"metadata": {"name": namespace}}));
         Api::all(cluster.client.clone()).create(&PostParams::default(), &made).await.unwrap();
