@@ -127,10 +127,10 @@ impl Strategy for ApiServices {
     fn decode(&self, document: &mut Value, strict: Option<&mut Vec<String>>) -> Result<(), String> {
         let shape = self.shape.ok_or("APIService is missing from the table of types")?;
         let decoded = chainplate_types::decode_value(shape, document).map_err(|error| error.to_string())?;
-        *document = decoded.value;
         if let Some(strict) = strict {
-            strict.extend(decoded.strict);
+            strict.extend(decoded.unknown_paths().map(str::to_owned));
         }
+        *document = decoded.value;
         Ok(())
     }
 
@@ -159,14 +159,57 @@ impl Strategy for ApiServices {
         }
     }
 
+    fn prepare_for_update(&self, context: &Context<'_>, object: &mut Value, old: &Value) {
+        if context.subresource != "status" {
+            return;
+        }
+        let Some(metadata) = object::metadata_mut(object) else { return };
+        for member in ["labels", "annotations", "finalizers", "ownerReferences"] {
+            match old.pointer(&format!("/metadata/{member}")) {
+                Some(value) => metadata.insert(member.into(), value.clone()),
+                None => metadata.remove(member),
+            };
+        }
+    }
+
     fn track(&self, manager: &Manager<'_>, old: Option<&Value>, object: &mut Value) {
-        let Some(shape) = self.shape else { return };
+        self.managed(manager.subresource, |context| fields::track(context, manager, old, object));
+    }
+
+    fn apply(
+        &self,
+        manager: &Manager<'_>,
+        force: bool,
+        current: Option<&Value>,
+        patch: Value,
+    ) -> Result<Value, Status> {
+        let what = format!("{GROUP}/{VERSION}, Kind={KIND}");
+        self.managed(manager.subresource, |context| {
+            fields::apply(context, &what, manager, force, current, &patch)
+        })
+        .ok_or_else(Status::unknown_resource)?
+    }
+
+    fn strategic_merge(&self, object: &mut Value, patch: Value) -> Result<(), Status> {
+        let shape = self.shape.ok_or_else(Status::unknown_resource)?;
+        fields::strategic_merge(shape, object, patch)
+    }
+}
+
+impl ApiServices {
+    /// Runs `then` with what managed fields must know of APIServices.
+    fn managed<T>(
+        &self,
+        subresource: &str,
+        then: impl FnOnce(&managed_fields::Context<'_, TypeRef>) -> T,
+    ) -> Option<T> {
+        let shape = self.shape?;
         let mut reset = Set::new();
-        reset.insert(&[if manager.subresource.is_empty() { "f:status" } else { "f:spec" }]);
+        reset.insert(&[if subresource.is_empty() { "f:status" } else { "f:spec" }]);
         let convert = managed_fields::one_version;
         let empty = chainplate_types::empty(shape);
         let context = managed_fields::Context { shape, empty: &empty, reset: &reset, convert: &convert };
-        fields::track(&context, manager, old, object);
+        Some(then(&context))
     }
 }
 

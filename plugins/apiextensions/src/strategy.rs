@@ -34,6 +34,7 @@ impl Definitions {
         let mut descriptor = Descriptor::new(GROUP, VERSION, RESOURCE, KIND, false);
         descriptor.subresources = Cow::Borrowed(const { &[Subresource::STATUS] });
         descriptor.generation = Generation::Spec;
+        descriptor.strategic_merge = true;
         Self {
             descriptor,
             shape: chainplate_types::lookup(GROUP, VERSION, KIND),
@@ -153,13 +154,10 @@ impl Strategy for Definitions {
     fn decode(&self, document: &mut Value, strict: Option<&mut Vec<String>>) -> Result<(), String> {
         let Some(shape) = self.shape else { return Ok(()) };
         let decoded = chainplate_types::decode_value(shape, document).map_err(|error| error.to_string())?;
-        *document = decoded.value;
         if let Some(strict) = strict {
-            // `unknown field "spec.foo"`: the registry wants the path alone.
-            strict.extend(decoded.strict.iter().filter_map(|text| {
-                text.strip_prefix("unknown field \"")?.strip_suffix('"').map(str::to_owned)
-            }));
+            strict.extend(decoded.unknown_paths().map(str::to_owned));
         }
+        *document = decoded.value;
         Ok(())
     }
 
@@ -237,6 +235,11 @@ impl Strategy for Definitions {
             fields::apply(context, &what, manager, force, current, &patch)
         })
         .unwrap_or_else(|| Err(Status::internal("the type of definitions is not known")))
+    }
+
+    fn strategic_merge(&self, object: &mut Value, patch: Value) -> Result<(), Status> {
+        let shape = self.shape.ok_or_else(Status::unknown_resource)?;
+        fields::strategic_merge(shape, object, patch)
     }
 
     fn canonicalize(&self, object: &mut Value) {

@@ -9,7 +9,6 @@ use chainplate_sdk::{
     apimachinery::{
         Map, Status, Value,
         managed_fields::{self, Set},
-        strategic::{self, PatchError},
     },
     registry::{Manager, fields},
 };
@@ -39,14 +38,10 @@ pub fn decode(
 ) -> Result<(), String> {
     let Some(shape) = shape(resource) else { return Ok(()) };
     let decoded = chainplate_types::decode_value(shape, document).map_err(|error| error.to_string())?;
-    *document = decoded.value;
     if let Some(strict) = strict {
-        strict.extend(
-            decoded.strict.iter().filter_map(|text| {
-                Some(text.strip_prefix("unknown field \"")?.strip_suffix('"')?.to_owned())
-            }),
-        );
+        strict.extend(decoded.unknown_paths().map(str::to_owned));
     }
+    *document = decoded.value;
     Ok(())
 }
 
@@ -146,17 +141,8 @@ pub fn apply(
 /// Merges a strategic merge patch.
 ///
 /// # Errors
-/// 400 for directives that make no sense, 422 for lists of lists, 500 for a patch that does not fit.
+/// As [`fields::strategic_merge`].
 pub fn strategic_merge(resource: &Resource, object: &mut Value, patch: Value) -> Result<(), Status> {
-    let (Some(shape), Some(members)) = (shape(resource), object.as_object_mut()) else {
-        return Err(Status::unknown_resource());
-    };
-    let Value::Object(patch) = patch else {
-        return Err(Status::bad_request("a strategic merge patch must be an object"));
-    };
-    strategic::merge_patch(shape, members, patch).map_err(|error| match error {
-        PatchError::BadFormat(why) => Status::bad_request(why),
-        PatchError::ListOfLists => Status::new(422, "Invalid", error.to_string()),
-        _ => Status::new(500, "", error.to_string()),
-    })
+    let shape = shape(resource).ok_or_else(Status::unknown_resource)?;
+    fields::strategic_merge(shape, object, patch)
 }

@@ -27,6 +27,13 @@ pub struct Decoded {
     pub strict: Vec<String>,
 }
 
+impl Decoded {
+    /// The paths of unknown fields, `spec.foo`.
+    pub fn unknown_paths(&self) -> impl Iterator<Item = &str> {
+        self.strict.iter().filter_map(|text| text.strip_prefix("unknown field \"")?.strip_suffix('"'))
+    }
+}
+
 /// Why a document is not of a type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DecodeError {

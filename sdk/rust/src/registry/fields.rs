@@ -1,4 +1,4 @@
-//! Who owns which field: from what the registry knows of a writer to `apimachinery::managed_fields`, and back to a Status.
+//! Patches and owners of typed fields: from what the registry knows of a writer to `apimachinery::managed_fields`, and back to a Status.
 
 use super::Manager;
 use chainplate_apimachinery::{
@@ -6,6 +6,7 @@ use chainplate_apimachinery::{
     managed_fields::{self, ApplyError, Context},
     object,
     shape::Shape,
+    strategic::{self, PatchError},
 };
 
 fn manager<'a>(by: &Manager<'a>) -> managed_fields::Manager<'a> {
@@ -20,6 +21,22 @@ fn manager<'a>(by: &Manager<'a>) -> managed_fields::Manager<'a> {
 /// Records who changed what; what [`Strategy::track`](super::Strategy::track) is to do for a type of that shape.
 pub fn track<S: Shape>(context: &Context<'_, S>, by: &Manager<'_>, old: Option<&Value>, object: &mut Value) {
     managed_fields::update(context, old, object, &manager(by));
+}
+
+/// Merges a strategic merge patch; what [`Strategy::strategic_merge`](super::Strategy::strategic_merge) is to do for a
+/// type of that shape.
+///
+/// # Errors
+/// 400 for directives that make no sense, 422 for lists of lists, 500 for a patch that does not fit.
+pub fn strategic_merge<S: Shape>(shape: S, object: &mut Value, patch: Value) -> Result<(), Status> {
+    let (Value::Object(members), Value::Object(patch)) = (object, patch) else {
+        return Err(Status::bad_request("a strategic merge patch must be an object"));
+    };
+    strategic::merge_patch(shape, members, patch).map_err(|error| match error {
+        PatchError::BadFormat(why) => Status::bad_request(why),
+        PatchError::ListOfLists => Status::new(422, "Invalid", error.to_string()),
+        PatchError::Mismatch(why) => Status::new(500, "", why),
+    })
 }
 
 /// Merges an applied configuration; `what` is the kind as Go prints it, `apps/v1, Kind=Deployment`.
