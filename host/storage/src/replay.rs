@@ -52,6 +52,8 @@ pub(crate) struct Replayed {
     /// What can be removed.
     pub(crate) retired: Vec<Retired>,
     pub(crate) now: u64,
+    /// Where the history of all collections begins at the earliest.
+    pub(crate) floor: Revision,
     /// Where the history of collections begins of which there is nothing in the log; `None`: there is no log.
     pub(crate) begin: Option<Revision>,
     pub(crate) rows: u64,
@@ -147,6 +149,7 @@ impl Replay {
             collections: self.collections.into_values().collect(),
             retired: self.retired,
             now: self.now,
+            floor: self.floor,
             begin: logged.then(|| self.floor.max(self.aged)),
             rows: self.rows,
         }

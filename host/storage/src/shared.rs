@@ -99,8 +99,9 @@ impl Shared {
 
     /// Sets what a log said. `keeps_log`: from now on the engine is to be told what leaves the history.
     pub(crate) fn install(&self, replayed: Replayed, revision: Revision, keeps_log: bool) {
-        let Replayed { collections, retired, now, begin, .. } = replayed;
+        let Replayed { collections, retired, now, floor, begin, .. } = replayed;
         self.clock.store(now, Ordering::Relaxed);
+        self.floor.store(floor, Ordering::Relaxed);
         if let Some(begin) = begin {
             self.begin.store(begin, Ordering::Relaxed);
         }
