@@ -40,7 +40,7 @@ pub fn chain_configuration(
                 ("serviceClusterIPRange", ranges.first().cloned().unwrap_or_default()),
                 ("advertiseAddress", advertised.as_str().into()),
                 ("securePort", port.into()),
-                ("eventTTLSeconds", options.given.storage.event_ttl.get().as_secs().into()),
+                ("eventTTLSeconds", options.given.generic.event_ttl.get().as_secs().into()),
             ],
             _ => &[],
         };

@@ -46,7 +46,8 @@ impl ChainHandler {
             warn: Arc::new(move |text| warnings.add(text)),
         };
         let (headers, query) = (request.headers.clone(), request.query.clone());
-        if wants_the_latest(&request.info, &query)
+        if self.store.is_shared()
+            && wants_the_latest(&request.info, &query)
             && let Err(error) = self.store.refresh().await
         {
             return status_response_for(&unreadable(&error), &headers, &query);

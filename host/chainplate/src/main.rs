@@ -4,7 +4,7 @@ use anyhow::Context;
 use chainplate::{Server, storage::StorageCommand};
 use chainplate_apiserver::{ShutdownTrigger, options::Options, version::GIT_VERSION};
 use clap::{Parser, Subcommand};
-use std::{future::Future, io::IsTerminal, process::ExitCode};
+use std::{io::IsTerminal, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
 /// Gives freed memory back, and costs less than glibc's in threads that allocate for each other.

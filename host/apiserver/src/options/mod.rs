@@ -110,6 +110,10 @@ pub struct GenericOptions {
     /// Range of cluster IP addresses for Services, in CIDR notation; two for dual stack
     #[arg(long, value_name = "CIDR", value_delimiter = ',', default_value = "10.0.0.0/24")]
     pub service_cluster_ip_range: Vec<String>,
+
+    /// How long Events are kept
+    #[arg(long, value_name = "DURATION", default_value = "1h0m0s", allow_hyphen_values = true)]
+    pub event_ttl: GoDuration,
 }
 
 /// Section "Secure serving".
@@ -178,10 +182,6 @@ pub struct StorageOptions {
     /// in --data-dir. 0 leaves compaction in etcd to others
     #[arg(long, value_name = "DURATION", default_value = "5m0s", allow_hyphen_values = true)]
     pub etcd_compaction_interval: GoDuration,
-
-    /// How long Events are kept
-    #[arg(long, value_name = "DURATION", default_value = "1h0m0s", allow_hyphen_values = true)]
-    pub event_ttl: GoDuration,
 }
 
 /// Section "Authentication".

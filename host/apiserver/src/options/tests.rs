@@ -74,6 +74,7 @@ fn every_fault_is_reported_at_once() {
         [
             "--advertise-address",
             "--request-timeout",
+            "--event-ttl",
             "--max-requests-inflight",
             "--goaway-chance",
             "--service-cluster-ip-range",
@@ -85,14 +86,13 @@ fn every_fault_is_reported_at_once() {
             "--etcd-prefix",
             "--etcd-certfile",
             "--etcd-certfile",
-            "--event-ttl",
             "--token-auth-file",
             "--authorization-always-allow-paths",
             "--max-connections",
         ]
     );
     assert_eq!(
-        errors[3].to_string(),
+        errors[4].to_string(),
         "--goaway-chance=0.5: must be between 0 and 0.02; give 0 for a single server, 0.001 behind a load balancer"
     );
 }

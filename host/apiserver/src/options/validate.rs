@@ -108,6 +108,7 @@ fn generic(options: &CompletedOptions, faults: &mut Faults) {
         zero,
     );
     faults.duration("--livez-grace-period", generic.livez_grace_period, zero);
+    faults.duration("--event-ttl", generic.event_ttl, GoDuration::seconds(1));
     faults.not_negative("--min-request-timeout", generic.min_request_timeout);
     faults.not_negative("--max-requests-inflight", generic.max_requests_inflight);
     faults.not_negative("--max-mutating-requests-inflight", generic.max_mutating_requests_inflight);
@@ -161,7 +162,6 @@ fn storage(options: &CompletedOptions, faults: &mut Faults) {
         _ => {}
     }
     faults.duration("--etcd-compaction-interval", storage.etcd_compaction_interval, zero);
-    faults.duration("--event-ttl", storage.event_ttl, GoDuration::seconds(1));
 }
 
 fn service_ranges(given: &[String], faults: &mut Faults) {
