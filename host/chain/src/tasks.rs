@@ -11,6 +11,8 @@ use std::{
 
 /// Most tasks of one component that wait at a time.
 const MAX_WAITING: usize = 10_000;
+/// Most collections that one component follows.
+const MAX_FOLLOWED: usize = 100;
 /// Changes taken from a followed collection in one go.
 const FOLLOW_BATCH: usize = 256;
 /// The pause after a first failure; doubled up to [`MAX_PAUSE`].
@@ -56,8 +58,23 @@ impl Tasks {
     /// Schedules `task` + path for each object of the collection that changes from now on, if other servers may
     /// change it.
     pub(crate) fn follow(&self, context: &Arc<PluginContext>, prefix: Arc<str>, task: String) {
-        if !context.store.is_shared() || !self.followed.lock().insert((prefix.clone(), task.clone())) {
+        if !context.store.is_shared() {
             return;
+        }
+        {
+            let mut followed = self.followed.lock();
+            let following = (prefix.clone(), task.clone());
+            if followed.len() >= MAX_FOLLOWED && !followed.contains(&following) {
+                tracing::warn!(
+                    plugin = context.name,
+                    %prefix,
+                    "not followed: {MAX_FOLLOWED} collections are the limit; follow fewer"
+                );
+                return;
+            }
+            if !followed.insert(following) {
+                return;
+            }
         }
         let from = context.store.revision();
         let context = Arc::clone(context);
