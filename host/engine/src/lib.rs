@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// The version of `chainplate:server` that this host links.
-pub const CONTRACT_VERSION: &str = "0.1.0";
+pub const CONTRACT_VERSION: &str = "0.2.0";
 
 /// What one instance of a shipped component may grow to, in bytes.
 pub const DEFAULT_MEMORY_LIMIT: usize = 256 << 20;

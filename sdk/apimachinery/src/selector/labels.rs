@@ -2,9 +2,12 @@
 
 use super::{ParseError, scan};
 use crate::{
+    Value,
     field::{self, Path},
     names,
 };
+use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// How a requirement compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,6 +76,43 @@ impl LabelSelector {
         Parser::new(text).parse().map(|requirements| Self { requirements }).map_err(ParseError)
     }
 
+    /// Reads a `metav1.LabelSelector` (`LabelSelectorAsSelector`); an empty one selects everything.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn from_json(selector: &Value) -> Result<Self, String> {
+        let written: Structured =
+            Structured::deserialize(selector).map_err(|error| format!("not a label selector: {error}"))?;
+        let mut requirements = Vec::new();
+        for (key, value) in written.match_labels {
+            requirements.push(Requirement { key, operator: Operator::In, values: vec![value] });
+        }
+        for mut term in written.match_expressions {
+            let operator = match term.operator.as_str() {
+                "In" => Operator::In,
+                "NotIn" => Operator::NotIn,
+                "Exists" => Operator::Exists,
+                "DoesNotExist" => Operator::DoesNotExist,
+                other => return Err(format!("{other:?} is not a valid label selector operator")),
+            };
+            let wants_values = matches!(operator, Operator::In | Operator::NotIn);
+            if wants_values == term.values.is_empty() {
+                let must = if wants_values { "must name values" } else { "takes no values" };
+                return Err(format!("the operator {:?} of {:?} {must}", term.operator, term.key));
+            }
+            term.values.sort_unstable();
+            term.values.dedup();
+            requirements.push(Requirement { key: term.key, operator, values: term.values });
+        }
+        match requirements
+            .iter()
+            .find_map(|it| names::qualified_name(&it.key).into_iter().next().map(|why| (it, why)))
+        {
+            Some((requirement, why)) => Err(format!("key {:?}: {why}", requirement.key)),
+            None => Ok(Self { requirements }),
+        }
+    }
+
     /// Whether it selects everything.
     pub fn is_empty(&self) -> bool {
         self.requirements.is_empty()
@@ -99,6 +139,25 @@ impl LabelSelector {
             requirement.matches(value.as_deref())
         })
     }
+}
+
+/// `metav1.LabelSelector`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Structured {
+    #[serde(default)]
+    match_labels: BTreeMap<String, String>,
+    #[serde(default)]
+    match_expressions: Vec<Term>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Term {
+    key: String,
+    operator: String,
+    #[serde(default)]
+    values: Vec<String>,
 }
 
 /// Go's `strconv.ParseInt(s, 10, 64)`.
@@ -381,6 +440,28 @@ fn key_fault(key: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_structured_selector_is_the_same_as_its_text() {
+        let written = serde_json::json!({"matchLabels": {"app": "web"}, "matchExpressions": [
+            {"key": "tier", "operator": "NotIn", "values": ["b", "a"]}, {"key": "old", "operator": "DoesNotExist"},
+        ]});
+        let read = LabelSelector::from_json(&written).unwrap();
+        assert_eq!(read, LabelSelector::parse("app=web,tier notin (a,b),!old").unwrap());
+        assert!(LabelSelector::from_json(&serde_json::json!({})).unwrap().is_empty());
+        for (wrong, part) in [
+            (serde_json::json!({"matchExpressions": [{"key": "a", "operator": "In"}]}), "must name values"),
+            (
+                serde_json::json!({"matchExpressions": [{"key": "a", "operator": "Like"}]}),
+                "not a valid label selector operator",
+            ),
+            (serde_json::json!({"matchLabels": {"a b": "c"}}), "key \"a b\""),
+            (serde_json::json!({"labels": {}}), "labels"),
+        ] {
+            let told = LabelSelector::from_json(&wrong).unwrap_err();
+            assert!(told.contains(part), "{told}");
+        }
+    }
 
     fn fault(text: &str) -> String {
         LabelSelector::parse(text).expect_err(text).to_string()
