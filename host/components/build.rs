@@ -72,6 +72,8 @@ fn build(root: &Path, out: &Path) -> anyhow::Result<PathBuf> {
         "RUSTC_WRAPPER",
         "RUSTC_WORKSPACE_WRAPPER",
         "CARGO_BUILD_TARGET",
+        "CARGO_RESOLVER_FEATURE_UNIFICATION",
+        "CARGO_UNSTABLE_FEATURE_UNIFICATION",
     ] {
         cargo.env_remove(name);
     }

@@ -7,5 +7,6 @@ mod http;
 mod kube_rs;
 mod kubectl;
 mod lifecycle;
+mod reload;
 mod storage;
 mod support;

@@ -1,97 +1,37 @@
 //! The chain: components in order, and a request's way along them.
 
 use crate::{
-    claims::Claims,
-    config::{ComponentConfiguration, ServerChainConfiguration, Source},
-    metrics::Metrics,
-    plugin::{self, Fault, Hook, Plugin, PluginContext, Step},
+    config::ServerChainConfiguration,
+    controllers::GroupVersionResource,
+    imports::AccessRequest,
+    load::{self, Error, Host},
+    plugin::{Fault, Hook, Identity, Plugin, Step},
     publications::Publications,
     request::Request,
-    tasks::Tasks,
+    shared::Shared,
 };
-use chainplate_apimachinery::Status;
-use chainplate_engine::{CodeCache, Trust};
-use chainplate_plan::Execution;
+use bytes::Bytes;
+use chainplate_apimachinery::{
+    Status,
+    list_options::value,
+    request::{RequestInfo, Verb},
+};
+use chainplate_manifest::FailurePolicy;
+use chainplate_plan::{
+    Body, Collection, Context, Execution, TransformRef, Transformer, execute, status_response_for, unreadable,
+};
 use chainplate_storage::Store;
+use futures_util::future::BoxFuture;
+use parking_lot::RwLock;
 use std::{
     collections::BTreeSet,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 use tokio::sync::watch;
-
-/// A component that ships with the host.
-#[derive(Debug, Clone, Copy)]
-pub struct Shipped {
-    /// The component.
-    pub wasm: &'static [u8],
-    /// The digest of the component, `sha256:<hex>`.
-    pub digest: &'static str,
-    /// Its code, precompiled by the program's own build for [`Trust::Shipped`].
-    pub precompiled: &'static [u8],
-}
-
-/// What a chain stands on.
-#[derive(Debug)]
-pub struct Host {
-    /// The store behind all collections.
-    pub store: Store,
-    /// Finds a shipped component by name.
-    pub shipped: fn(&str) -> Option<Shipped>,
-    /// Where third-party code is kept; made when the first such component is loaded.
-    pub code_cache: PathBuf,
-    /// Turns true when the host stops.
-    pub stopped: watch::Receiver<bool>,
-    /// The series of all components.
-    pub metrics: Metrics,
-}
-
-/// Why a chain cannot be made. Each message names the component and the next step.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// An engine or a component's code.
-    #[error("component {name:?}: {source}")]
-    Engine {
-        /// The component.
-        name: String,
-        /// Why.
-        source: chainplate_engine::Error,
-    },
-    /// A shipped component that this host has not.
-    #[error(
-        "component {name:?}: this host ships no {builtin:?}; it ships aggregator, core and apiextensions"
-    )]
-    UnknownBuiltin {
-        /// The component.
-        name: String,
-        /// What it asks for.
-        builtin: String,
-    },
-    /// A component's file.
-    #[error("component {name:?}: {}: {source}", path.display())]
-    Read {
-        /// The component.
-        name: String,
-        /// Its file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A component that does not link or start.
-    #[error(
-        "component {name:?} does not start: {why}; correct its configuration or take it out of the chain"
-    )]
-    Start {
-        /// The component.
-        name: String,
-        /// Why.
-        why: String,
-    },
-}
 
 /// What a request came to.
 pub enum Answer {
@@ -105,32 +45,64 @@ pub enum Answer {
     NotInstalled,
 }
 
+/// What an authorizer says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Allowed, and why.
+    Allow(String),
+    /// Refused, and why.
+    Deny(String),
+    /// For others to decide, and why.
+    NoOpinion(String),
+}
+
 /// The chain of components.
 #[derive(Debug)]
 pub struct Chain {
     plugins: Vec<Arc<Plugin>>,
-    publications: Arc<Publications>,
+    pub(crate) shared: Arc<Shared>,
+    store: Store,
     /// Whether all components are prepared.
     installed: AtomicBool,
+    /// Collections that controllers asked for; few.
+    resolved: RwLock<Vec<(GroupVersionResource, Arc<Collection>)>>,
 }
 
 /// Most components that a request may meet, however they delegate.
 const MAX_HOPS: usize = 64;
+/// Upstream's answer while parts of the chain are missing (`genericapiserver/handler.go`): controllers act destructively on
+/// a 404 that is none.
+const NOT_INSTALLED: &str =
+    "the request has been made before all known HTTP paths have been installed, please try again";
 
 impl Chain {
-    /// Loads, links and starts one instance of every component, the last delegate first.
+    /// Loads, links and starts one instance of every component, the last delegate first. `replaces` says that another
+    /// chain on the same store is still at work.
     ///
     /// # Errors
     /// The first component that does not come up.
-    pub async fn load(configuration: &ServerChainConfiguration, host: &Host) -> Result<Self, Error> {
-        let publications = Arc::new(Publications::default());
-        let mut loader = Loader { host, publications: &publications, shipped: None, third_party: None };
+    pub async fn load(
+        configuration: &ServerChainConfiguration,
+        host: &Host,
+        replaces: bool,
+    ) -> Result<Arc<Self>, Error> {
+        let store = host.store().clone();
+        let shared = Arc::new(Shared::new(store.is_shared() || replaces));
         let mut plugins = Vec::new();
         for component in configuration.components.iter().rev() {
-            plugins.push(loader.load(component).await?);
+            plugins.push(load::load(host, &shared, component).await?);
         }
         plugins.reverse();
-        Ok(Self { plugins, publications, installed: AtomicBool::new(false) })
+        load::register(&shared, &plugins, &configuration.components)?;
+        let chain = Arc::new(Self {
+            plugins,
+            shared: Arc::clone(&shared),
+            store,
+            installed: AtomicBool::new(false),
+            resolved: RwLock::default(),
+        });
+        shared.belong_to(&chain);
+        Ok(chain)
     }
 
     /// The components, outermost first.
@@ -138,9 +110,14 @@ impl Chain {
         &self.plugins
     }
 
+    /// The component of that name.
+    pub fn plugin(&self, name: &str) -> Option<&Arc<Plugin>> {
+        self.plugins.iter().find(|plugin| plugin.name() == name)
+    }
+
     /// What the components publish.
     pub fn publications(&self) -> &Publications {
-        &self.publications
+        &self.shared.publications
     }
 
     /// Prepares every component, the last delegate first. Afterwards unclaimed paths are 404.
@@ -154,6 +131,20 @@ impl Chain {
         }
         self.installed.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// Begins the work of its own: controllers. Once it serves.
+    pub fn start_controllers(self: &Arc<Self>) {
+        for plugin in &self.plugins {
+            plugin.context.controllers.run(self, plugin);
+        }
+    }
+
+    /// Ends the work of its own, and waits for what is under way. Requests are answered as before; tasks that wait go to
+    /// the successor.
+    pub async fn retire(&self, successor: Option<&Arc<Self>>) {
+        self.shared.retire(successor).await;
+        self.plugins.iter().for_each(|plugin| plugin.rest());
     }
 
     /// Runs a component's post-start hook.
@@ -172,7 +163,7 @@ impl Chain {
         plugin.lifecycle(Hook::PreShutdown).await
     }
 
-    /// Whether a component can serve.
+    /// Whether a component can serve; see also [`Plugin::last_health`].
     ///
     /// # Errors
     /// Why not.
@@ -183,7 +174,7 @@ impl Chain {
     /// The claimed paths of all components, and those of published groups and versions, for the index at `/`.
     pub fn paths(&self) -> Vec<String> {
         let mut paths: BTreeSet<String> = self.plugins.iter().flat_map(|plugin| plugin.paths()).collect();
-        for item in self.publications.all() {
+        for item in self.shared.publications.all() {
             let group = if item.group.is_empty() { "/api".into() } else { format!("/apis/{}", item.group) };
             paths.insert(format!("{group}/{}", item.version));
             paths.insert(group);
@@ -192,7 +183,7 @@ impl Chain {
     }
 
     /// Takes a request along the chain until somebody answers.
-    pub async fn handle(&self, request: Request) -> Answer {
+    pub async fn handle(self: &Arc<Self>, request: Request) -> Answer {
         let mut request = Arc::new(request);
         for plugin in self.plugins.iter().take(MAX_HOPS) {
             if !plugin.context.claims.matches(&request.info.path) {
@@ -203,7 +194,10 @@ impl Chain {
                     let execution = Execution {
                         plan: response.plan,
                         headers: response.headers,
-                        transformer: Arc::clone(plugin) as _,
+                        transformer: Arc::new(Member {
+                            plugin: Arc::clone(plugin),
+                            _chain: Arc::clone(self),
+                        }),
                     };
                     return Answer::Plan(execution, request);
                 }
@@ -214,144 +208,132 @@ impl Chain {
                     if matches!(fault, Fault::Busy(_) | Fault::Start(_)) {
                         tracing::error!(plugin = plugin.name(), ?request, "{fault}");
                     }
-                    return Answer::Status(fault.status(plugin.name()));
+                    if plugin.context.failure_policy == FailurePolicy::Fail {
+                        return Answer::Status(fault.status(plugin.name()));
+                    }
+                    tracing::warn!(
+                        plugin = plugin.name(),
+                        ?request,
+                        "passed by, as its failurePolicy says: {fault}"
+                    );
                 }
             }
         }
         if self.installed.load(Ordering::Acquire) { Answer::NotFound } else { Answer::NotInstalled }
     }
-}
 
-/// An engine with everything linked that a component may import.
-struct Linked {
-    engine: wasmtime::Engine,
-    linker: wasmtime::component::Linker<crate::instance::State>,
-}
-
-struct Loader<'a> {
-    host: &'a Host,
-    publications: &'a Arc<Publications>,
-    shipped: Option<Arc<Linked>>,
-    third_party: Option<Arc<Linked>>,
-}
-
-impl Loader<'_> {
-    fn linked(&mut self, name: &str, trust: Trust) -> Result<Arc<Linked>, Error> {
-        let slot = match trust {
-            Trust::Shipped => &mut self.shipped,
-            Trust::ThirdParty => &mut self.third_party,
-        };
-        if let Some(linked) = slot {
-            return Ok(Arc::clone(linked));
+    /// Answers a request; `None` where nobody serves the path. Watches end when `shutdown` turns true;
+    /// `min_watch_timeout` is the least life of those that name none.
+    pub async fn respond(
+        self: &Arc<Self>,
+        request: Request,
+        shutdown: watch::Receiver<bool>,
+        min_watch_timeout: Duration,
+    ) -> Option<http::Response<Body>> {
+        let (headers, query) = (request.headers.clone(), request.query.clone());
+        let failed = |status: &Status| Some(status_response_for(status, &headers, &query));
+        if self.store.is_shared()
+            && wants_the_latest(&request.info, &query)
+            && let Err(error) = self.store.refresh().await
+        {
+            return failed(&unreadable(&error));
         }
-        let engine = chainplate_engine::engine(trust)
-            .map_err(|source| Error::Engine { name: name.to_owned(), source })?;
-        let broken = |why: String| Error::Start { name: name.to_owned(), why };
-        let linker = plugin::linker(&engine).map_err(|error| broken(format!("{error:#}")))?;
-        if trust == Trust::ThirdParty {
-            tick(&engine).map_err(|error| broken(format!("no thread for interruptions: {error}")))?;
-        }
-        let linked = Arc::new(Linked { engine, linker });
-        *slot = Some(Arc::clone(&linked));
-        Ok(linked)
-    }
-
-    async fn load(&mut self, configuration: &ComponentConfiguration) -> Result<Arc<Plugin>, Error> {
-        let name = &configuration.name;
-        let broken = |why: String| Error::Start { name: name.clone(), why };
-        let (trust, linked, component, digest) = match &configuration.source {
-            Source::Builtin(builtin) => {
-                let Some(shipped) = (self.host.shipped)(builtin) else {
-                    return Err(Error::UnknownBuiltin { name: name.clone(), builtin: builtin.clone() });
+        match self.handle(request).await {
+            Answer::Plan(execution, request) => {
+                let context = Context {
+                    store: &self.store,
+                    info: &request.info,
+                    query: &request.query,
+                    headers: &request.headers,
+                    shutdown,
+                    min_watch_timeout,
                 };
-                let linked = self.linked(name, Trust::Shipped)?;
-                let component = load_shipped(name, shipped, &self.host.code_cache, &linked.engine).await?;
-                (Trust::Shipped, linked, component, shipped.digest.to_owned())
+                Some(execute(execution, &context).await)
             }
-            Source::Path(path) => {
-                let linked = self.linked(name, Trust::ThirdParty)?;
-                let (component, digest) =
-                    load_file(name, path, &self.host.code_cache, &linked.engine).await?;
-                (Trust::ThirdParty, linked, component, digest)
-            }
-        };
-        let context = PluginContext {
-            name: name.clone(),
-            digest,
-            grants: configuration.grants.clone(),
-            limits: configuration.limits.effective(trust),
-            claims: Claims::default(),
-            tasks: Tasks::default(),
-            metrics: self.host.metrics.plugin(name),
-            store: self.host.store.clone(),
-            publications: Arc::clone(self.publications),
-            stopped: self.host.stopped.clone(),
-        };
-        let json =
-            serde_json::to_vec(&configuration.configuration).map_err(|error| broken(error.to_string()))?;
-        let plugin = Plugin::new(context, trust, &linked.linker, &component, json.into())
-            .map_err(|error| broken(format!("{error:#}")))?;
-        let (component_name, version) = plugin.describe().await.map_err(|fault| broken(fault.to_string()))?;
-        tracing::info!(plugin = name, component = component_name, version, "component loaded");
-        Ok(plugin)
-    }
-}
-
-/// Has third-party code yield every [`chainplate_engine::EPOCH`], as long as the engine lives.
-///
-/// A thread of its own: were it a task, code that loops on every worker would keep it from ever ending that.
-fn tick(engine: &wasmtime::Engine) -> std::io::Result<()> {
-    let engine = engine.weak();
-    let run = move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            std::thread::sleep(chainplate_engine::EPOCH);
+            Answer::Status(status) => failed(&status),
+            Answer::NotInstalled => failed(&Status::unavailable(NOT_INSTALLED).with_retry_after(5)),
+            Answer::NotFound => None,
         }
-    };
-    std::thread::Builder::new().name("epochs".into()).spawn(run).map(drop)
-}
+    }
 
-/// Loads a shipped component, off the runtime's threads.
-async fn load_shipped(
-    name: &str,
-    shipped: Shipped,
-    cache: &std::path::Path,
-    engine: &wasmtime::Engine,
-) -> Result<wasmtime::component::Component, Error> {
-    let (cache, engine) = (cache.to_owned(), engine.clone());
-    let load = move || {
-        let Shipped { wasm, digest, precompiled } = shipped;
-        CodeCache::open(cache)?.load_shipped(&engine, precompiled, wasm, digest)
-    };
-    match tokio::task::spawn_blocking(load).await {
-        Ok(loaded) => loaded.map_err(|source| Error::Engine { name: name.to_owned(), source }),
-        Err(died) => Err(Error::Start { name: name.to_owned(), why: format!("loading it failed: {died}") }),
+    /// Asks the authenticators, in order, whom a token belongs to.
+    ///
+    /// # Errors
+    /// What those said that knew the token, when none took it.
+    pub async fn authenticate(&self, token: &str, audiences: &[String]) -> Result<Option<Identity>, String> {
+        let mut errors = Vec::new();
+        for plugin in self.plugins.iter().filter(|plugin| plugin.is_authenticator()) {
+            match plugin.authenticate(token, audiences).await {
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some(identity))) => return Ok(Some(identity)),
+                Ok(Err(why)) => errors.push(format!("{}: {why}", plugin.name())),
+                Err(fault) => errors.push(format!("{}: {fault}", plugin.name())),
+            }
+        }
+        if errors.is_empty() { Ok(None) } else { Err(errors.join("; ")) }
+    }
+
+    /// Asks the authorizers, in order, until one of them decides. Each has `limit` for its answer; one that fails has no
+    /// opinion.
+    pub async fn authorize(&self, request: AccessRequest, limit: Duration) -> Decision {
+        let request = Arc::new(request);
+        let mut reasons = Vec::new();
+        for plugin in self.plugins.iter().filter(|plugin| plugin.is_authorizer()) {
+            match plugin.authorize(&request, limit).await {
+                Ok(Decision::NoOpinion(reason)) if reason.is_empty() => {}
+                Ok(Decision::NoOpinion(reason)) | Err(reason) => reasons.push(reason),
+                Ok(decided) => return decided,
+            }
+        }
+        Decision::NoOpinion(reasons.join("; "))
+    }
+
+    /// The collection behind a resource, if [`resolve`](Self::resolve) has found it before.
+    pub(crate) fn resolved(&self, what: &GroupVersionResource) -> Option<Arc<Collection>> {
+        self.resolved
+            .read()
+            .iter()
+            .find(|(there, _)| there == what)
+            .map(|(_, collection)| Arc::clone(collection))
+    }
+
+    pub(crate) fn remember(&self, what: &GroupVersionResource, collection: &Arc<Collection>) {
+        let mut resolved = self.resolved.write();
+        resolved.retain(|(there, _)| there != what);
+        resolved.push((what.clone(), Arc::clone(collection)));
     }
 }
 
-/// Reads and compiles a third-party component, off the runtime's threads.
-async fn load_file(
-    name: &str,
-    path: &std::path::Path,
-    cache: &std::path::Path,
-    engine: &wasmtime::Engine,
-) -> Result<(wasmtime::component::Component, String), Error> {
-    let (owned_name, path, cache, engine) =
-        (name.to_owned(), path.to_owned(), cache.to_owned(), engine.clone());
-    let load = move || {
-        let wasm = std::fs::read(&path).map_err(|source| Error::Read {
-            name: owned_name.clone(),
-            path: path.clone(),
-            source,
-        })?;
-        let engine_error = |source| Error::Engine { name: owned_name.clone(), source };
-        let code =
-            CodeCache::open(cache).and_then(|cache| cache.load(&engine, &wasm)).map_err(engine_error)?;
-        Ok((code, CodeCache::digest(&wasm)))
+/// A component with its chain, which must live as long as the streams that the component transforms: it may need others
+/// of the chain.
+struct Member {
+    plugin: Arc<Plugin>,
+    _chain: Arc<Chain>,
+}
+
+impl Transformer for Member {
+    fn transform<'a>(
+        &'a self,
+        transform: &'a TransformRef,
+        objects: Vec<Bytes>,
+    ) -> BoxFuture<'a, Result<Vec<Bytes>, Status>> {
+        self.plugin.transform(transform, objects)
+    }
+}
+
+/// Whether what is read must hold every write that was acknowledged before, by whichever server: all requests for
+/// stored objects but reads that name a resourceVersion or the snapshot that they go on with.
+fn wants_the_latest(info: &RequestInfo, query: &str) -> bool {
+    if !info.is_resource {
+        return false;
+    }
+    let names_a_state = || {
+        ["resourceVersion", "continue"]
+            .iter()
+            .any(|name| value(query, name).is_some_and(|value| !value.is_empty()))
     };
-    match tokio::task::spawn_blocking(load).await {
-        Ok(loaded) => loaded,
-        Err(died) => Err(Error::Start { name: name.to_owned(), why: format!("loading it failed: {died}") }),
+    match info.verb {
+        Verb::Get | Verb::List | Verb::Watch => !names_a_state(),
+        _ => true,
     }
 }

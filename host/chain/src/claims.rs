@@ -16,7 +16,7 @@ pub(crate) struct Claims(RwLock<Vec<Claim>>);
 pub(crate) const MAX_CLAIMS: usize = 4096;
 
 /// Whether `path` is `root` or stands below it. The empty root covers everything.
-pub(crate) fn covers(root: &str, path: &str) -> bool {
+fn covers(root: &str, path: &str) -> bool {
     path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 

@@ -1,5 +1,6 @@
 //! The chain's configuration file: `apiVersion: chainplate.dev/v1alpha1`, `kind: ServerChainConfiguration`.
 
+use chainplate_manifest::{Capabilities, FailurePolicy, Narrowing};
 use serde::Deserialize;
 use std::{
     collections::BTreeSet,
@@ -28,12 +29,21 @@ pub struct ComponentConfiguration {
     /// Handed to the component as JSON.
     #[serde(default)]
     pub configuration: serde_json::Map<String, serde_json::Value>,
+    /// The digest of the file, `sha256:…`; any other content is refused.
+    #[serde(default)]
+    pub digest: Option<String>,
     /// What it may do. Nothing, if it is not said here.
     #[serde(default)]
-    pub grants: Grants,
+    pub grants: Capabilities,
     /// What it may use.
     #[serde(default)]
     pub limits: Limits,
+    /// What follows for requests when it, as a server, traps or takes too long: they fail, or go on to the next.
+    #[serde(default)]
+    pub failure_policy: FailurePolicy,
+    /// Its admission hooks, narrowed.
+    #[serde(default)]
+    pub admission: Vec<Narrowing>,
 }
 
 /// Where a component's code is.
@@ -44,44 +54,6 @@ pub enum Source {
     Builtin(String),
     /// A `.wasm` file; a relative path starts at the configuration file.
     Path(PathBuf),
-}
-
-/// What a component may do; deny by default.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Grants {
-    /// Storage prefixes: `pods`, `stable.example.com/crontabs`, `stable.example.com/*`, or `*`.
-    #[serde(default)]
-    pub storage: Vec<String>,
-    /// Paths that it may claim, each with everything below it: `/hello`, `/apis/stable.example.com`, or `/`.
-    #[serde(default)]
-    pub paths: Vec<String>,
-    /// API groups that it may publish documents of; the empty string is the core group, `*` any.
-    #[serde(default)]
-    pub groups: Vec<String>,
-    /// Whether it may read what others publish (the aggregator does).
-    #[serde(default)]
-    pub publications: bool,
-}
-
-impl Grants {
-    /// Whether the storage prefix is granted.
-    pub fn allows_storage(&self, prefix: &str) -> bool {
-        self.storage.iter().any(|grant| match grant.strip_suffix('*') {
-            Some(start) => prefix.starts_with(start),
-            None => grant == prefix,
-        })
-    }
-
-    /// Whether the path, and all below it, may be claimed.
-    pub fn allows_path(&self, path: &str) -> bool {
-        self.paths.iter().any(|grant| crate::claims::covers(grant.trim_end_matches('/'), path))
-    }
-
-    /// Whether documents of the group may be published.
-    pub fn allows_group(&self, group: &str) -> bool {
-        self.groups.iter().any(|grant| grant == "*" || grant == group)
-    }
 }
 
 /// What a component may use. Unset limits take the defaults of its kind (shipped or third-party).
@@ -98,6 +70,8 @@ pub struct Limits {
     pub calls_per_instance: Option<u32>,
     /// Bytes that one call may hand to the host.
     pub hostcall_bytes: Option<Bytes>,
+    /// Log lines per second, over all instances; ten times as many in a burst.
+    pub log_lines_per_second: Option<u32>,
 }
 
 /// A number of bytes.
@@ -144,6 +118,8 @@ pub struct EffectiveLimits {
     pub calls_per_instance: u32,
     /// Bytes that one call may hand to the host.
     pub hostcall_bytes: usize,
+    /// Log lines per second.
+    pub log_lines_per_second: u32,
 }
 
 impl Limits {
@@ -159,6 +135,7 @@ impl Limits {
             instances: self.instances.unwrap_or(if shipped { 128 } else { 32 }),
             calls_per_instance: self.calls_per_instance.unwrap_or(if shipped { 1_000_000 } else { 1000 }),
             hostcall_bytes: self.hostcall_bytes.map_or(64 << 20, |bytes| bytes.0),
+            log_lines_per_second: self.log_lines_per_second.unwrap_or(if shipped { 1000 } else { 100 }),
         }
     }
 }
@@ -243,9 +220,20 @@ impl ServerChainConfiguration {
             if component.limits.instances == Some(0) || component.limits.calls_per_instance == Some(0) {
                 faults.push(format!("component {name:?}: a limit of 0 lets it serve nothing"));
             }
+            component.grants.faults(&format!("component {name:?}: grants"), &mut faults);
+            component.admission.iter().for_each(|hook| hook.faults(name, &mut faults));
+            if component.digest.as_ref().is_some_and(|digest| !is_digest(digest)) {
+                faults.push(format!("component {name:?}: digest must be sha256: and 64 hexadecimal digits"));
+            }
         }
         faults
     }
+}
+
+fn is_digest(text: &str) -> bool {
+    text.strip_prefix("sha256:").is_some_and(|hex| {
+        hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    })
 }
 
 #[cfg(test)]
@@ -271,18 +259,7 @@ components:
         assert_eq!(read.components[0].source, Source::Path("hello.wasm".into()));
         assert_eq!(read.components[0].limits.memory, Some(Bytes(64 << 20)));
         assert_eq!(read.components[1].source, Source::Builtin("core".into()));
-        assert_eq!(read.components[1].grants, Grants::default());
-    }
-
-    #[test]
-    fn grants_cover_what_they_name_and_nothing_beside_it() {
-        let grants = &ServerChainConfiguration::parse("test", TEXT).unwrap().components[0].grants;
-        assert!(grants.allows_storage("hello.example.com/greetings"));
-        assert!(!grants.allows_storage("secrets"));
-        assert!(grants.allows_path("/hello/there"));
-        assert!(!grants.allows_path("/hello-there"));
-        assert!(!grants.allows_path("/"));
-        assert!(!grants.allows_group(""));
+        assert_eq!(read.components[1].grants, Capabilities::default());
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! One instance of a component: its store, its limits, its handles.
 
-use crate::plugin::PluginContext;
-use std::sync::Arc;
+use crate::{plugin::PluginContext, request::Request};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use wasmtime::{ResourceLimiter, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -13,7 +16,30 @@ pub(crate) struct State {
     pub(crate) table: ResourceTable,
     pub(crate) plugin: Arc<PluginContext>,
     pub(crate) limiter: Limiter,
+    /// The call that the instance is in.
+    pub(crate) call: Call,
     wasi: WasiCtx,
+}
+
+/// What a call may still do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    /// When it is given up.
+    pub(crate) deadline: Instant,
+    /// How many requests of components to this very server led to it.
+    pub(crate) depth: u8,
+}
+
+impl Call {
+    /// A call that nobody's request led to.
+    pub(crate) fn of_its_own(limit: Duration) -> Self {
+        Self { deadline: Instant::now() + limit, depth: 0 }
+    }
+
+    /// A call on behalf of a request.
+    pub(crate) fn of(request: &Request, limit: Duration) -> Self {
+        Self { deadline: Instant::now() + request.patience(limit), depth: request.depth }
+    }
 }
 
 impl State {
@@ -23,7 +49,8 @@ impl State {
         let limiter = Limiter { used: 0, limit: plugin.limits.memory };
         // No arguments, environment, files or network; output goes nowhere (logs have an import of their own).
         let wasi = WasiCtx::builder().build();
-        Self { table, plugin, limiter, wasi }
+        let call = Call::of_its_own(plugin.limits.timeout);
+        Self { table, plugin, limiter, call, wasi }
     }
 }
 

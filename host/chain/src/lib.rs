@@ -5,19 +5,28 @@
 
 mod admission;
 mod bindings;
+mod breaker;
 mod chain;
 mod claims;
 pub mod config;
+mod controllers;
+mod conversions;
 pub mod imports;
 mod instance;
+mod load;
+mod log_budget;
+mod loopback;
 mod metrics;
 mod plugin;
 mod publications;
 mod request;
+mod shared;
 mod tasks;
 
-pub use chain::{Answer, Chain, Error, Host, Shipped};
+pub use chain::{Answer, Chain, Decision};
+pub use imports::AccessRequest;
+pub use load::{Error, Host, Shipped};
 pub use metrics::Metrics;
-pub use plugin::Plugin;
+pub use plugin::{Identity, Plugin};
 pub use publications::{GroupVersion, Publications};
-pub use request::{Body, ReadBody, Request, Warn};
+pub use request::{Annotate, Body, ReadBody, Request, Warn};

@@ -25,6 +25,14 @@ struct NameLabel {
     name: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WorkLabel {
+    plugin: String,
+    /// The hook or the controller.
+    name: String,
+    outcome: &'static str,
+}
+
 /// The series of all components.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -35,6 +43,8 @@ pub struct Metrics {
     instances: Family<PluginLabel, Gauge>,
     memory: Family<PluginLabel, Gauge>,
     events: Family<NameLabel, Counter>,
+    admission: Family<WorkLabel, Histogram, fn() -> Histogram>,
+    reconcile: Family<WorkLabel, Histogram, fn() -> Histogram>,
 }
 
 impl Default for Metrics {
@@ -50,6 +60,8 @@ impl Default for Metrics {
             instances: Family::default(),
             memory: Family::default(),
             events: Family::default(),
+            admission: Family::new_with_constructor(buckets),
+            reconcile: Family::new_with_constructor(buckets),
         }
     }
 }
@@ -69,6 +81,16 @@ impl Metrics {
         registry.register("instances", "Live instances, warm ones included", self.instances.clone());
         registry.register("memory_bytes", "Linear memory of all live instances", self.memory.clone());
         registry.register("events", "What a component counts itself, by name", self.events.clone());
+        registry.register(
+            "admission_duration_seconds",
+            "How long admission hooks took, by hook and outcome",
+            self.admission.clone(),
+        );
+        registry.register(
+            "reconcile_duration_seconds",
+            "How long controllers took for an object, by controller and outcome",
+            self.reconcile.clone(),
+        );
     }
 
     pub(crate) fn plugin(&self, name: &str) -> PluginMetrics {
@@ -87,6 +109,8 @@ impl Metrics {
             instances: self.instances.get_or_create_owned(&plugin),
             memory: self.memory.get_or_create_owned(&plugin),
             events: self.events.clone(),
+            admission: self.admission.clone(),
+            reconcile: self.reconcile.clone(),
             counters: Mutex::default(),
         }
     }
@@ -109,12 +133,27 @@ pub(crate) struct PluginMetrics {
     pub(crate) instances: Gauge,
     pub(crate) memory: Gauge,
     events: Family<NameLabel, Counter>,
+    admission: Family<WorkLabel, Histogram, fn() -> Histogram>,
+    reconcile: Family<WorkLabel, Histogram, fn() -> Histogram>,
     counters: Mutex<HashMap<String, Counter>>,
 }
 
 impl PluginMetrics {
     pub(crate) fn observe(&self, took: Duration) {
         self.seconds.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn admitted(&self, hook: &str, outcome: &'static str, took: Duration) {
+        self.admission.get_or_create(&self.work(hook, outcome)).observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn reconciled(&self, controller: &str, success: bool, took: Duration) {
+        let outcome = if success { "success" } else { "error" };
+        self.reconcile.get_or_create(&self.work(controller, outcome)).observe(took.as_secs_f64());
+    }
+
+    fn work(&self, name: &str, outcome: &'static str) -> WorkLabel {
+        WorkLabel { plugin: self.name.clone(), name: name.to_owned(), outcome }
     }
 
     /// Adds to a counter of the component's own; new names over the limit are dropped.

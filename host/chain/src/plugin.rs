@@ -1,52 +1,102 @@
 //! A loaded component: its code, its pool of warm instances, and the calls into it.
 
 mod calls;
+mod exports;
 mod pool;
 
 pub(crate) use calls::{Hook, Step};
+pub use exports::Identity;
+pub(crate) use exports::Judgement;
 
 use crate::{
-    bindings::{Server, ServerPre},
+    bindings::{self, Server},
+    breaker::Breaker,
     claims::Claims,
-    config::{EffectiveLimits, Grants},
+    config::{EffectiveLimits, Limits},
+    controllers::Controllers,
     instance::State,
+    log_budget::LogBudget,
     metrics::PluginMetrics,
-    publications::Publications,
+    shared::Shared,
     tasks::Tasks,
 };
 use bytes::Bytes;
 use chainplate_apimachinery::Status;
 use chainplate_engine::Trust;
+use chainplate_manifest::{Capabilities, FailurePolicy, Manifest};
 use chainplate_storage::Store;
+use exports::Roles;
+use parking_lot::RwLock;
 use pool::Pool;
-use std::{sync::Arc, time::Duration};
-use tokio::sync::watch;
-use wasmtime::component::{Component, HasSelf, Linker};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 /// What all instances of a component share.
 pub(crate) struct PluginContext {
     pub(crate) name: String,
     /// The digest of its code.
     pub(crate) digest: String,
-    pub(crate) grants: Grants,
+    pub(crate) grants: Capabilities,
     pub(crate) limits: EffectiveLimits,
+    pub(crate) failure_policy: FailurePolicy,
     pub(crate) claims: Claims,
     pub(crate) tasks: Tasks,
+    pub(crate) controllers: Controllers,
+    pub(crate) breaker: Breaker,
+    pub(crate) log_budget: LogBudget,
     pub(crate) metrics: PluginMetrics,
     pub(crate) store: Store,
-    pub(crate) publications: Arc<Publications>,
-    /// Turns true when the host stops.
-    pub(crate) stopped: watch::Receiver<bool>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What a [`PluginContext`] is made of.
+pub(crate) struct PluginParts<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) digest: String,
+    pub(crate) grants: &'a Capabilities,
+    pub(crate) limits: &'a Limits,
+    pub(crate) failure_policy: FailurePolicy,
+    pub(crate) trust: Trust,
+    pub(crate) metrics: PluginMetrics,
+    pub(crate) store: &'a Store,
+    pub(crate) shared: &'a Arc<Shared>,
+}
+
+impl PluginContext {
+    fn new(parts: PluginParts<'_>) -> Self {
+        let limits = parts.limits.effective(parts.trust);
+        Self {
+            name: parts.name.to_owned(),
+            digest: parts.digest,
+            grants: parts.grants.clone(),
+            failure_policy: parts.failure_policy,
+            claims: Claims::default(),
+            tasks: Tasks::default(),
+            controllers: Controllers::default(),
+            breaker: Breaker::default(),
+            log_budget: LogBudget::new(limits.log_lines_per_second, Instant::now()),
+            limits,
+            metrics: parts.metrics,
+            store: parts.store.clone(),
+            shared: Arc::clone(parts.shared),
+        }
+    }
 }
 
 /// A component in the chain.
 pub struct Plugin {
     pub(crate) context: Arc<PluginContext>,
     trust: Trust,
-    pre: ServerPre<State>,
+    pre: InstancePre<State>,
+    roles: Roles,
     engine: wasmtime::Engine,
     configuration: Bytes,
+    manifest: Option<Manifest>,
     pool: Pool,
+    health: RwLock<Result<(), String>>,
 }
 
 /// Why a call gave no answer. Never the component's own word.
@@ -64,6 +114,9 @@ pub(crate) enum Fault {
     /// An instance could not be made.
     #[error("no instance can be made: {0}")]
     Start(String),
+    /// It failed too often and rests.
+    #[error("it failed repeatedly and is tried again in {0:?}")]
+    Resting(Duration),
 }
 
 impl Fault {
@@ -77,6 +130,13 @@ impl Fault {
                 Status::unavailable(format!("server component {plugin:?} is busy, please try again"))
                     .with_retry_after(1)
             }
+            Fault::Resting(left) => {
+                let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+                Status::unavailable(format!(
+                    "server component {plugin:?} failed repeatedly, please try again; see the server's log"
+                ))
+                .with_retry_after(seconds)
+            }
             Fault::Trap(_) | Fault::Start(_) => {
                 Status::internal(format_args!("server component {plugin:?} failed; see the server's log"))
             }
@@ -89,6 +149,12 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     Server::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    bindings::admission::chainplate::server::review::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| {
+        state
+    })?;
+    bindings::authorizer::chainplate::server::access::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| {
+        state
+    })?;
     Ok(linker)
 }
 
@@ -96,26 +162,31 @@ impl Plugin {
     /// Links a component. Nothing of it runs yet.
     ///
     /// # Errors
-    /// What it imports that the host has not.
+    /// What it imports that the host has not, or what it does not export.
     pub(crate) fn new(
-        context: PluginContext,
-        trust: Trust,
+        parts: PluginParts<'_>,
         linker: &Linker<State>,
         component: &Component,
         configuration: Bytes,
+        manifest: Option<Manifest>,
     ) -> wasmtime::Result<Arc<Self>> {
-        let pre = ServerPre::new(linker.instantiate_pre(component)?)?;
-        let pool = Pool::new(context.limits.instances);
+        let trust = parts.trust;
+        let pre = linker.instantiate_pre(component)?;
+        let roles = Roles::of(&pre)?;
+        let context = PluginContext::new(parts);
         let plugin = Arc::new(Self {
             trust,
             pre,
+            roles,
             engine: linker.engine().clone(),
             configuration,
-            pool,
+            manifest,
+            pool: Pool::new(context.limits.instances),
             context: Arc::new(context),
+            health: RwLock::new(Ok(())),
         });
         plugin.context.tasks.belong_to(&plugin);
-        plugin.context.publications.introduce(&plugin);
+        plugin.context.shared.publications.introduce(&plugin);
         Ok(plugin)
     }
 
@@ -124,9 +195,27 @@ impl Plugin {
         &self.context.name
     }
 
+    /// The digest of its code, `sha256:<hex>`.
+    pub fn digest(&self) -> &str {
+        &self.context.digest
+    }
+
+    /// What it says of itself, if it does.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_ref()
+    }
+
     /// The paths that it claims, for the index at `/`.
     pub fn paths(&self) -> Vec<String> {
         self.context.claims.paths()
+    }
+
+    /// Whether it could serve when it was last asked.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn last_health(&self) -> Result<(), String> {
+        self.health.read().clone()
     }
 }
 

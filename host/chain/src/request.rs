@@ -60,6 +60,9 @@ impl fmt::Debug for Body {
 /// Takes a warning for the answer's headers.
 pub type Warn = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// Takes an audit annotation, key and value.
+pub type Annotate = Arc<dyn Fn(&str, &str) + Send + Sync>;
+
 /// A request as components see it.
 #[derive(Clone)]
 pub struct Request {
@@ -79,6 +82,10 @@ pub struct Request {
     pub body: Arc<Body>,
     /// Takes warnings.
     pub warn: Warn,
+    /// Takes audit annotations, by key.
+    pub annotate: Annotate,
+    /// How many requests of components to this very server led to this one; 0 for those of clients.
+    pub depth: u8,
 }
 
 impl Request {

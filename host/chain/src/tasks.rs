@@ -37,6 +37,10 @@ impl Tasks {
     }
 
     pub(crate) fn schedule(&self, context: &Arc<PluginContext>, task: String, delay: Duration) {
+        let successor = context.shared.successor();
+        if let Some(plugin) = successor.as_ref().and_then(|chain| chain.plugin(&context.name)) {
+            return plugin.context.tasks.schedule(&plugin.context, task, delay);
+        }
         {
             let mut waiting = self.waiting.lock();
             if waiting.len() >= MAX_WAITING {
@@ -52,13 +56,12 @@ impl Tasks {
             }
         }
         let context = Arc::clone(context);
-        tokio::spawn(async move { context.tasks.run(&context, task, delay).await });
+        context.shared.clone().spawn(async move { context.tasks.run(&context, task, delay).await });
     }
 
-    /// Schedules `task` + path for each object of the collection that changes from now on, if other servers may
-    /// change it.
+    /// Schedules `task` + path for each object of the collection that changes from now on, if others may change it.
     pub(crate) fn follow(&self, context: &Arc<PluginContext>, prefix: Arc<str>, task: String) {
-        if !context.store.is_shared() {
+        if !context.shared.has_company {
             return;
         }
         {
@@ -78,11 +81,11 @@ impl Tasks {
         }
         let from = context.store.revision();
         let context = Arc::clone(context);
-        tokio::spawn(async move {
-            let mut stopped = context.stopped.clone();
+        context.shared.clone().spawn(async move {
+            let mut retired = context.shared.retirement();
             tokio::select! {
                 () = context.tasks.notice(&context, &prefix, &task, from) => {}
-                _ = stopped.wait_for(|stopped| *stopped) => {}
+                _ = retired.wait_for(|retired| *retired) => {}
             }
         });
     }
@@ -114,14 +117,20 @@ impl Tasks {
         }
     }
 
-    async fn run(&self, context: &PluginContext, task: String, delay: Duration) {
-        let mut stopped = context.stopped.clone();
+    async fn run(&self, context: &Arc<PluginContext>, task: String, delay: Duration) {
+        let mut retired = context.shared.retirement();
         let mut pause = delay;
         let mut next = FIRST_PAUSE;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                _ = stopped.wait_for(|stopped| *stopped) => return,
+                // The chain that takes over does it, if one does.
+                _ = retired.wait_for(|retired| *retired) => {
+                    if context.shared.successor().is_some() {
+                        self.schedule(context, task, pause);
+                    }
+                    return;
+                }
             }
             let Some(plugin) = self.plugin.get().and_then(Weak::upgrade) else { return };
             let turn = self.running.lock().await;

@@ -1,38 +1,42 @@
 //! From the filters to the chain, and from its answer to bytes.
 
-use crate::storage::{self, SNAPSHOT_PATH};
-use chainplate_apimachinery::{
-    Status,
-    list_options::value,
-    request::{RequestInfo, Verb},
+use crate::{
+    chains::{Chains, RELOAD_PATH},
+    storage::{self, SNAPSHOT_PATH},
 };
+use chainplate_apimachinery::{Status, request::Verb};
 use chainplate_apiserver::{Body, BoxFuture, Handler, RequestBody, RequestContext};
-use chainplate_chain::{Answer, Chain, Request};
-use chainplate_plan::{Context, execute, status_response, status_response_for, unreadable};
+use chainplate_chain::Request;
+use chainplate_plan::{status_response, unreadable};
 use chainplate_storage::Store;
 use http::{HeaderValue, Response, StatusCode, header};
 use std::{sync::Arc, time::Duration};
 
 /// The chain as the generic server enters it.
 pub(crate) struct ChainHandler {
-    chain: Arc<Chain>,
+    chains: Arc<Chains>,
     store: Store,
     min_watch_timeout: Duration,
 }
 
-/// Upstream's answer while parts of the chain are missing (`genericapiserver/handler.go`): controllers act destructively on
-/// a 404 that is none.
-const NOT_INSTALLED: &str =
-    "the request has been made before all known HTTP paths have been installed, please try again";
-
 impl ChainHandler {
-    pub(crate) fn new(chain: Arc<Chain>, store: Store, min_watch_timeout: Duration) -> Self {
-        Self { chain, store, min_watch_timeout }
+    pub(crate) fn new(chains: Arc<Chains>, store: Store, min_watch_timeout: Duration) -> Self {
+        Self { chains, store, min_watch_timeout }
     }
 
     async fn answer(&self, request: http::Request<RequestBody>, context: RequestContext) -> Response<Body> {
         let (parts, body) = request.into_parts();
-        let warnings = context.warnings.clone();
+        match (context.info.path.as_str(), context.info.method.as_str()) {
+            (SNAPSHOT_PATH, "get") => {
+                return match storage::serve_snapshot(&self.store).await {
+                    Ok(response) => response,
+                    Err(error) => status_response(&unreadable(&error), &parts.headers),
+                };
+            }
+            (RELOAD_PATH, "post") => return reload(&self.chains, &parts.headers).await,
+            _ => {}
+        }
+        let (warnings, audit_id) = (context.warnings.clone(), context.audit_id.clone());
         let request = Request {
             info: context.info.clone(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
@@ -44,57 +48,25 @@ impl ChainHandler {
                 Box::pin(body.collect_bounded(RequestBody::LIMIT))
             })),
             warn: Arc::new(move |text| warnings.add(text)),
+            annotate: Arc::new(move |key, value| {
+                tracing::info!(target: "audit", audit_id = &*audit_id, key, value, "annotation");
+            }),
+            depth: 0,
         };
-        let (headers, query) = (request.headers.clone(), request.query.clone());
-        if self.store.is_shared()
-            && wants_the_latest(&request.info, &query)
-            && let Err(error) = self.store.refresh().await
-        {
-            return status_response_for(&unreadable(&error), &headers, &query);
-        }
-        if request.info.path == SNAPSHOT_PATH && request.info.verb == Verb::Get {
-            return match storage::serve_snapshot(&self.store).await {
-                Ok(response) => response,
-                Err(error) => status_response_for(&unreadable(&error), &headers, &query),
-            };
-        }
-        match self.chain.handle(request).await {
-            Answer::Plan(execution, request) => {
-                let context = Context {
-                    store: &self.store,
-                    info: &request.info,
-                    query: &request.query,
-                    headers: &request.headers,
-                    shutdown: context.shutdown.clone(),
-                    min_watch_timeout: self.min_watch_timeout,
-                };
-                execute(execution, &context).await
-            }
-            Answer::Status(status) => status_response_for(&status, &headers, &query),
-            Answer::NotInstalled => {
-                let status = Status::unavailable(NOT_INSTALLED).with_retry_after(5);
-                status_response(&status, &headers)
-            }
-            Answer::NotFound => not_found(),
-        }
+        let chain = self.chains.current();
+        let response = chain.respond(request, context.shutdown.clone(), self.min_watch_timeout).await;
+        response.unwrap_or_else(not_found)
     }
 }
 
-/// Whether what is read must hold every write that was acknowledged before, by whichever server: all requests for
-/// stored objects but reads that name a resourceVersion or the snapshot that they go on with.
-fn wants_the_latest(info: &RequestInfo, query: &str) -> bool {
-    if !info.is_resource {
-        return false;
-    }
-    let names_a_state = || {
-        ["resourceVersion", "continue"]
-            .iter()
-            .any(|name| value(query, name).is_some_and(|value| !value.is_empty()))
+/// Has the chain loaded anew, and tells what came of it.
+async fn reload(chains: &Arc<Chains>, headers: &http::HeaderMap) -> Response<Body> {
+    let status = match chains.try_reload().await {
+        Some(Ok(())) => Status::success("the chain was reloaded"),
+        Some(Err(error)) => Status::new(422, "Invalid", format!("the chain was not reloaded: {error:#}")),
+        None => Status::too_many_requests("a reload is under way, please try again", 1),
     };
-    match info.verb {
-        Verb::Get | Verb::List | Verb::Watch => !names_a_state(),
-        _ => true,
-    }
+    status_response(&status, headers)
 }
 
 impl Handler for ChainHandler {

@@ -3,6 +3,7 @@
 //! A library, so that tests and benches run the very server that `main` runs.
 
 mod chain_config;
+mod chains;
 mod handler;
 mod metrics;
 pub mod storage;
@@ -11,11 +12,12 @@ pub use chain_config::{ConfigError, chain_configuration};
 
 use anyhow::Context;
 use chainplate_apiserver::{
-    GenericServer, PreparedServer, ShutdownTrigger, health::Check, listen, options::CompletedOptions,
+    BoxError, GenericServer, PreparedServer, ShutdownTrigger, health::Check, listen,
+    options::CompletedOptions,
 };
 use chainplate_chain::{Chain, Host, Metrics};
+use chains::Chains;
 use handler::ChainHandler;
-use parking_lot::RwLock;
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
@@ -23,12 +25,10 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub struct Server {
     prepared: PreparedServer,
-    chain: Arc<Chain>,
+    chains: Arc<Chains>,
     stop: watch::Sender<bool>,
 }
 
-/// How often components are asked whether they can serve.
-const HEALTH_EVERY: Duration = Duration::from_secs(5);
 /// The pause before a post-start hook that failed is tried again; doubled up to [`LAST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
@@ -41,28 +41,23 @@ impl Server {
     pub async fn prepare(options: CompletedOptions) -> anyhow::Result<Self> {
         let listener = listen(&options).await?;
         let port = listener.local_addr().context("the port that was bound")?.port();
-        let configuration = chain_configuration(&options, port)?;
         let data = options.given.chainplate.data_dir.clone();
+        // Before anything is opened: the usual mistake is in there.
+        chain_configuration(&options, port)?;
         let store = storage::open(&options.given.storage, &data).await?;
         let (stop, stopped) = watch::channel(false);
         let series = Metrics::default();
-        let host = Host {
-            store: store.clone(),
-            shipped: chainplate_components::shipped,
-            code_cache: data.join("code"),
-            stopped,
-            metrics: series.clone(),
-        };
-        let chain = Arc::new(Chain::load(&configuration, &host).await?);
-        chain.prepare().await?;
+        let host =
+            Host::new(store.clone(), chainplate_components::shipped, data.join("code"), series.clone());
+        let chains = Arc::new(Chains::start(host, options.clone(), port).await?);
 
-        let handler = Arc::new(ChainHandler::new(chain.clone(), store.clone(), options.min_watch_timeout()));
+        let handler = Arc::new(ChainHandler::new(chains.clone(), store.clone(), options.min_watch_timeout()));
         let mut server = GenericServer::new(options, handler)
             .with_listener(listener)
             .with_status_encoder(Arc::new(chainplate_plan::status_response))
             .with_listed_paths({
-                let chain = chain.clone();
-                Arc::new(move || chain.paths())
+                let chains = chains.clone();
+                Arc::new(move || chains.current().paths())
             });
         server.metrics().register(|registry| series.register(registry));
         metrics::register(server.metrics(), &store);
@@ -71,13 +66,10 @@ impl Server {
             let store = store.clone();
             move || store.health().map_err(|error| error.to_string())
         }));
+        chains.register(&health);
+        tokio::spawn(chains.clone().watch_health(stopped));
+        let chain = chains.current();
         for plugin in chain.plugins() {
-            let state: Arc<RwLock<Result<(), String>>> = Arc::new(RwLock::new(Ok(())));
-            health.add(Check::new(format!("chain/{}", plugin.name()), {
-                let state = state.clone();
-                move || state.read().clone()
-            }));
-            tokio::spawn(watch_health(chain.clone(), plugin.clone(), state, stop.subscribe()));
             server = server.with_post_start_hook(format!("chain/{}", plugin.name()), {
                 let (chain, plugin) = (chain.clone(), plugin.clone());
                 move || async move {
@@ -85,13 +77,13 @@ impl Server {
                     Ok(())
                 }
             });
-            server = server.with_pre_shutdown_hook(format!("chain/{}", plugin.name()), {
-                let (chain, plugin) = (chain.clone(), plugin.clone());
-                move || async move { chain.pre_shutdown(&plugin).await.map_err(Into::into) }
-            });
         }
+        let server = server.with_pre_shutdown_hook("chain", {
+            let chains = chains.clone();
+            move || async move { pre_shutdown(&chains.current()).await }
+        });
         let server = server.with_finish(move || async move { store.close().await.map_err(Into::into) });
-        Ok(Self { prepared: server.prepare().await?, chain, stop })
+        Ok(Self { prepared: server.prepare().await?, chains, stop })
     }
 
     /// Where it listens, with the port that was chosen.
@@ -105,8 +97,8 @@ impl Server {
     }
 
     /// The chain behind it.
-    pub fn chain(&self) -> &Arc<Chain> {
-        &self.chain
+    pub fn chain(&self) -> Arc<Chain> {
+        self.chains.current()
     }
 
     /// Serves until the trigger is pulled, then goes down in order.
@@ -114,8 +106,11 @@ impl Server {
     /// # Errors
     /// What failed on the way up or down.
     pub async fn run(self, trigger: ShutdownTrigger) -> anyhow::Result<()> {
+        let causes = tokio::spawn(self.chains.clone().watch_causes(self.stop.subscribe()));
+        self.chains.current().start_controllers();
         let outcome = self.prepared.run(trigger).await;
         self.stop.send_replace(true);
+        causes.await.context("waiting for reloads")??;
         Ok(outcome?)
     }
 }
@@ -130,19 +125,14 @@ async fn post_start(chain: &Chain, plugin: &chainplate_chain::Plugin) {
     }
 }
 
-/// Asks a component now and then whether it can serve, so that a health check need not wait for it.
-async fn watch_health(
-    chain: Arc<Chain>,
-    plugin: Arc<chainplate_chain::Plugin>,
-    state: Arc<RwLock<Result<(), String>>>,
-    mut stopped: watch::Receiver<bool>,
-) {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(HEALTH_EVERY) => {}
-            _ = stopped.wait_for(|stopped| *stopped) => return,
+/// Ends the chain's own work and runs the components' pre-shutdown hooks, the first delegate first.
+async fn pre_shutdown(chain: &Arc<Chain>) -> Result<(), BoxError> {
+    chain.retire(None).await;
+    let mut failed = Vec::new();
+    for plugin in chain.plugins() {
+        if let Err(why) = chain.pre_shutdown(plugin).await {
+            failed.push(format!("component {:?}: {why}", plugin.name()));
         }
-        let health = chain.health(&plugin).await;
-        *state.write() = health;
     }
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("; ").into()) }
 }

@@ -6,7 +6,7 @@ use wasmparser::{Encoding, Parser, Payload};
 /// The imports and exports of a component that concern the contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contract {
-    /// Every imported instance, `chainplate:server/storage@0.1.0`, `wasi:io/streams@0.2.6`.
+    /// Every imported instance, `chainplate:server/storage@0.2.0`, `wasi:io/streams@0.2.6`.
     pub imports: Vec<String>,
     /// Every exported instance.
     pub exports: Vec<String>,
@@ -14,10 +14,38 @@ pub struct Contract {
 
 const PACKAGE: &str = "chainplate:server/";
 
+/// The worlds of the contract, each with the interface that is its heart.
+const WORLDS: [(&str, &str); 5] = [
+    ("server", "handler"),
+    ("admission", "admission-hooks"),
+    ("converter", "version-conversion"),
+    ("authenticator", "token-review"),
+    ("authorizer", "access-review"),
+];
+
+impl Contract {
+    /// The worlds that the component is of.
+    pub fn worlds(&self) -> Vec<&'static str> {
+        let exports = |heart: &str| {
+            self.exports.iter().any(|name| {
+                let interface = name.strip_prefix(PACKAGE).and_then(|rest| rest.split('@').next());
+                interface == Some(heart)
+            })
+        };
+        WORLDS.iter().filter(|(_, heart)| exports(heart)).map(|(world, _)| *world).collect()
+    }
+
+    /// The version of `chainplate:server` that the component was built against.
+    pub fn version(&self) -> Option<&str> {
+        let all = self.imports.iter().chain(&self.exports);
+        all.filter_map(|name| name.strip_prefix(PACKAGE)?.split_once('@')).map(|(_, version)| version).next()
+    }
+}
+
 /// Reads the contract of a component and checks that this host can serve it.
 ///
 /// # Errors
-/// [`Error::Precompiled`], [`Error::NotAComponent`], [`Error::NoHandler`], or [`Error::Contract`] with the version that the
+/// [`Error::Precompiled`], [`Error::NotAComponent`], [`Error::NoWorld`], or [`Error::Contract`] with the version that the
 /// component wants.
 pub fn contract_of(bytes: &[u8]) -> Result<Contract, Error> {
     if wasmtime::Engine::detect_precompiled(bytes).is_some() {
@@ -31,8 +59,8 @@ pub fn contract_of(bytes: &[u8]) -> Result<Contract, Error> {
             return Err(Error::Contract { wanted: format!("chainplate:server@{version} ({name})") });
         }
     }
-    if !contract.exports.iter().any(|name| name.starts_with("chainplate:server/handler@")) {
-        return Err(Error::NoHandler);
+    if contract.worlds().is_empty() {
+        return Err(Error::NoWorld);
     }
     Ok(contract)
 }
@@ -82,9 +110,9 @@ mod tests {
 
     #[test]
     fn versions_of_the_same_track_link_unless_they_are_newer() {
-        assert!(compatible("0.1.0"));
-        assert!(!compatible("0.1.1"));
-        assert!(!compatible("0.2.0"));
+        assert!(compatible("0.2.0"));
+        assert!(!compatible("0.2.1"));
+        assert!(!compatible("0.1.0"));
         assert!(!compatible("1.0.0"));
         assert!(!compatible(""));
     }
@@ -94,6 +122,6 @@ mod tests {
         assert!(matches!(contract_of(b"#!/bin/sh"), Err(Error::NotAComponent(_))));
         assert!(matches!(contract_of(b"\0asm\x01\0\0\0"), Err(Error::NotAComponent(_))));
         // An empty component.
-        assert!(matches!(contract_of(b"\0asm\x0d\0\x01\0"), Err(Error::NoHandler)));
+        assert!(matches!(contract_of(b"\0asm\x0d\0\x01\0"), Err(Error::NoWorld)));
     }
 }

@@ -18,6 +18,9 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 /// The version of `chainplate:server` that this host links.
 pub const CONTRACT_VERSION: &str = "0.2.0";
 
+/// The largest component, in bytes. Those of Python are about 20 MiB.
+pub const MAX_COMPONENT_SIZE: usize = 64 << 20;
+
 /// What one instance of a shipped component may grow to, in bytes.
 pub const DEFAULT_MEMORY_LIMIT: usize = 256 << 20;
 
@@ -61,9 +64,10 @@ pub enum Error {
     },
     /// It does not speak the contract at all.
     #[error(
-        "the component exports no chainplate:server/handler; is it built with the SDK for the world `server`?"
+        "the component is of none of the worlds server, admission, converter, authenticator and authorizer of \
+         chainplate:server; is it built with an SDK?"
     )]
-    NoHandler,
+    NoWorld,
     /// The component's code cannot be compiled.
     #[error("the component cannot be compiled: {0}")]
     Compile(String),

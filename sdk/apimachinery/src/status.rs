@@ -273,6 +273,13 @@ impl Status {
         Self::new(504, "Timeout", message)
     }
 
+    /// Something went well, and there is no object to show for it.
+    pub fn success(message: impl Into<String>) -> Self {
+        let mut status = Self::new(200, "", message);
+        status.0.success = true;
+        status
+    }
+
     /// The answer of a deletion that is complete. `details.kind` is the resource, as upstream has it.
     pub fn deleted(group: &str, resource: &str, name: &str, uid: &str) -> Self {
         let mut details = details(group, resource, name);

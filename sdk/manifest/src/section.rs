@@ -74,7 +74,9 @@ fn find(component: &[u8]) -> Result<Option<Place<'_>>, Error> {
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::CustomSection(section) if depth == 0 => {
                 if section.name() == NAME {
-                    found = Some(Place { content: section.data(), section: end..section.range().end });
+                    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+                    let whole = place(end)..place(section.range().end);
+                    found = Some(Place { content: section.data(), section: whole });
                 }
                 end = section.range().end;
             }

@@ -93,13 +93,7 @@ impl http::HostRequest for State {
     }
 
     fn user(&mut self, this: Resource<RequestHandle>) -> wasmtime::Result<wire::UserInfo> {
-        let user = &self.table.get(&this)?.0.user;
-        Ok(wire::UserInfo {
-            name: user.name.clone(),
-            uid: user.uid.clone(),
-            groups: user.groups.clone(),
-            extra: user.extra.clone(),
-        })
+        Ok(super::user_to_wire(&self.table.get(&this)?.0.user))
     }
 
     async fn body(

@@ -2,21 +2,31 @@
 //!
 //! A handle is a capability. Grants are checked where a handle is made, so that no later call has to.
 
+mod access;
+mod admission;
 mod http;
 mod publication;
 mod storage;
+mod work;
 
 pub use self::{
+    access::{AccessHandle, AccessRequest},
+    admission::{AttributesHandle, ReviewHandle},
     http::{DraftHandle, RequestHandle, ResponseHandle},
     publication::GroupVersionHandle,
     storage::{CollectionHandle, StoredHandle},
+    work::ControllerHandle,
 };
 
 use crate::{
     bindings::chainplate::server::{router, tasks, telemetry, types as wire},
     instance::State,
+    log_budget::Verdict,
 };
-use chainplate_apimachinery::{Status, request::Verb};
+use chainplate_apimachinery::{
+    Status,
+    request::{UserInfo, Verb},
+};
 
 /// A Status as components give and get it.
 pub(crate) fn to_wire(status: Status) -> wire::Status {
@@ -40,6 +50,15 @@ pub(crate) fn from_wire(plugin: &str, status: wire::Status) -> Status {
     match status.details.and_then(|details| serde_json::from_str(&details).ok()) {
         Some(details) => there.with_details(details),
         None => there,
+    }
+}
+
+pub(crate) fn user_to_wire(user: &UserInfo) -> wire::UserInfo {
+    wire::UserInfo {
+        name: user.name.clone(),
+        uid: user.uid.clone(),
+        groups: user.groups.clone(),
+        extra: user.extra.clone(),
     }
 }
 
@@ -134,6 +153,17 @@ const MAX_LOG_LINE: usize = 16 << 10;
 impl telemetry::Host for State {
     fn log(&mut self, level: telemetry::Level, mut message: String) -> wasmtime::Result<()> {
         let name = &*self.plugin.name;
+        match self.plugin.log_budget.take(std::time::Instant::now()) {
+            Verdict::Write(0) => {}
+            Verdict::Write(dropped) => {
+                tracing::warn!(
+                    plugin = name,
+                    dropped,
+                    "log lines over the limit were dropped; see limits.logLinesPerSecond"
+                );
+            }
+            Verdict::Drop => return Ok(()),
+        }
         if message.len() > MAX_LOG_LINE {
             let cut = (0..=MAX_LOG_LINE).rev().find(|&at| message.is_char_boundary(at)).unwrap_or(0);
             message.truncate(cut);

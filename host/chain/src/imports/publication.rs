@@ -99,7 +99,7 @@ impl publication::Host for State {
     }
 
     fn generation(&mut self) -> wasmtime::Result<u64> {
-        Ok(self.plugin.publications.generation())
+        Ok(self.plugin.shared.publications.generation())
     }
 
     fn all(&mut self) -> wasmtime::Result<Result<Vec<Resource<GroupVersionHandle>>, wire::Status>> {
@@ -107,7 +107,7 @@ impl publication::Host for State {
             return Ok(Err(refused));
         }
         let mut handles = Vec::new();
-        for item in self.plugin.publications.all() {
+        for item in self.plugin.shared.publications.all() {
             handles.push(self.table.push(GroupVersionHandle(item))?);
         }
         Ok(Ok(handles))
@@ -121,8 +121,13 @@ impl publication::Host for State {
         if let Err(refused) = self.may_read_publications() {
             return Ok(Err(refused));
         }
-        let publications = Arc::clone(&self.plugin.publications);
-        Ok(publications.openapi_v3(&group, &version).await.map(|found| found.map(Vec::from)).map_err(to_wire))
+        let shared = Arc::clone(&self.plugin.shared);
+        Ok(shared
+            .publications
+            .openapi_v3(&group, &version)
+            .await
+            .map(|found| found.map(Vec::from))
+            .map_err(to_wire))
     }
 }
 
@@ -154,7 +159,7 @@ impl State {
                 ));
             }
         }
-        let publications = &plugin.publications;
+        let publications = &plugin.shared.publications;
         Ok(publications.publish(&plugin.name, &plugin.digest, whole_group, documents).map_err(to_wire))
     }
 

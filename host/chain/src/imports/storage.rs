@@ -327,13 +327,13 @@ impl storage::HostCollection for State {
         name: String,
     ) -> wasmtime::Result<Result<(), wire::Status>> {
         let collection = &self.collection(&this)?.collection;
-        let attributes = crate::admission::Attributes {
+        let asked = crate::admission::Asked {
             collection,
             operation: verb_from_wire(operation),
             namespace: namespace.as_deref(),
             name: &name,
         };
-        Ok(crate::admission::namespace_lifecycle(&self.plugin.store, &attributes).map_err(to_wire))
+        Ok(crate::admission::namespace_lifecycle(&self.plugin.store, &asked).map_err(to_wire))
     }
 
     fn drop(&mut self, this: Resource<CollectionHandle>) -> wasmtime::Result<()> {

@@ -1,7 +1,7 @@
 //! Warm instances. Last in, first out, so that the memory in use stays in the caches and the rest can go.
 
-use super::{Fault, Plugin};
-use crate::{bindings::Server, instance::State};
+use super::{Fault, Plugin, calls::Doing, exports::Exports};
+use crate::instance::{Call, State};
 use chainplate_engine::Trust;
 use parking_lot::Mutex;
 use std::{
@@ -25,7 +25,7 @@ pub(super) struct Pool {
 /// An instance, and its place among those that may exist.
 pub(super) struct Instance {
     pub(super) store: Store<State>,
-    pub(super) server: Server,
+    pub(super) exports: Exports,
     calls_left: u32,
     used: Instant,
     /// Memory that the gauge counts for this instance.
@@ -61,12 +61,14 @@ impl Drop for Lease {
 }
 
 impl Plugin {
-    /// A warm instance, or a new one.
-    pub(super) async fn checkout(&self) -> Result<Lease, Fault> {
+    /// A warm instance, or a new one, for a call.
+    pub(super) async fn checkout(&self, call: Call) -> Result<Lease, Fault> {
+        self.context.breaker.admit(Instant::now()).map_err(Fault::Resting)?;
         let permits = Arc::clone(&self.pool.permits);
+        let patience = call.deadline.min(Instant::now() + PATIENCE);
         let permit = match Arc::clone(&permits).try_acquire_owned() {
             Ok(permit) => permit,
-            Err(_) => match tokio::time::timeout(PATIENCE, permits.acquire_owned()).await {
+            Err(_) => match tokio::time::timeout_at(patience.into(), permits.acquire_owned()).await {
                 Ok(Ok(permit)) => permit,
                 _ => return Err(Fault::Busy(self.pool.size)),
             },
@@ -80,6 +82,7 @@ impl Plugin {
             Lease { instance: Some(instance), plugin: Arc::clone(&self.context), _permit: permit };
         if let Some(instance) = &mut lease.instance {
             instance.store.set_hostcall_fuel(self.context.limits.hostcall_bytes);
+            instance.store.data_mut().call = call;
         }
         Ok(lease)
     }
@@ -108,6 +111,15 @@ impl Plugin {
         lease.instance = stale;
     }
 
+    /// Lets go of what waits for work: a chain that was replaced has little of it left.
+    pub(crate) fn rest(&self) {
+        let idle = std::mem::take(&mut *self.pool.idle.lock());
+        for instance in idle {
+            self.context.metrics.instances.dec();
+            self.context.metrics.memory.dec_by(instance.counted);
+        }
+    }
+
     async fn instantiate(&self) -> Result<Instance, Fault> {
         let mut store = Store::new(&self.engine, State::new(Arc::clone(&self.context)));
         store.limiter(|state| &mut state.limiter);
@@ -118,14 +130,15 @@ impl Plugin {
         }
         let limit = self.context.limits.timeout;
         let start = async {
-            let server = self.pre.instantiate_async(&mut store).await?;
-            let lifecycle = server.chainplate_server_lifecycle();
+            let instance = self.pre.instantiate_async(&mut store).await?;
+            let exports = self.roles.load(&mut store, &instance)?;
+            let lifecycle = exports.plugin.chainplate_server_lifecycle();
             let configured = lifecycle.call_configure(&mut store, &self.configuration).await?;
-            wasmtime::Result::Ok((server, configured))
+            wasmtime::Result::Ok((exports, configured))
         };
-        let (server, configured) = match tokio::time::timeout(limit, start).await {
+        let (exports, configured) = match tokio::time::timeout(limit, start).await {
             Ok(Ok(started)) => started,
-            Ok(Err(trap)) => return Err(self.trapped(&trap, "start")),
+            Ok(Err(trap)) => return Err(self.trapped(&trap, Doing::Start)),
             Err(_) => {
                 self.context.metrics.timeouts.inc();
                 return Err(Fault::Timeout(limit));
@@ -139,21 +152,10 @@ impl Plugin {
         self.context.metrics.memory.inc_by(used);
         Ok(Instance {
             store,
-            server,
+            exports,
             calls_left: self.context.limits.calls_per_instance,
             used: Instant::now(),
             counted: used,
         })
-    }
-
-    /// Counts and logs a trap.
-    pub(super) fn trapped(&self, trap: &wasmtime::Error, doing: &str) -> Fault {
-        self.context.metrics.traps.inc();
-        tracing::error!(plugin = self.context.name, doing, "trap, instance discarded: {trap:?}");
-        let why = match trap.downcast_ref::<wasmtime::Trap>() {
-            Some(trap) => trap.to_string(),
-            None => trap.root_cause().to_string(),
-        };
-        Fault::Trap(why)
     }
 }

@@ -1,6 +1,7 @@
 //! POST of an object, and the making of objects by PUT and PATCH.
 
 use super::{
+    admission::Admission,
     body::Format,
     exchange::Exchange,
     rules::{before_create, remove_meta, set_meta},
@@ -28,24 +29,32 @@ pub(super) fn create(exchange: &Exchange<'_>) -> Result<Outcome, Status> {
     exchange.collection.admit(Verb::Create, exchange.scope(), object::name(&object))?;
     let writer = exchange.writer(&options);
     exchange.strategy.track(&exchange.manager(&writer), None, &mut object);
+    let admission = Admission::of_create(exchange, object::name(&object), &options);
+    admission.mutate(&mut object, None)?;
 
     if !object::name(&object).is_empty() || object::meta_str(&object, "generateName").is_empty() {
-        return make(exchange, object, options.is_dry_run()).map_err(|status| explain(exchange, status));
+        return make(exchange, object, options.is_dry_run(), &admission)
+            .map_err(|status| explain(exchange, status));
     }
     // Each name is tried on a copy; the last attempt takes the object itself.
     for _ in 1..generate_name::ATTEMPTS {
-        match make_generated(exchange, object.clone(), options.is_dry_run()) {
+        match make_generated(exchange, object.clone(), options.is_dry_run(), &admission) {
             Err(status) if is_already_exists(&status) => {}
             result => return result,
         }
     }
-    make_generated(exchange, object, options.is_dry_run())
+    make_generated(exchange, object, options.is_dry_run(), &admission)
 }
 
-fn make_generated(exchange: &Exchange<'_>, mut object: Value, dry_run: bool) -> Result<Outcome, Status> {
+fn make_generated(
+    exchange: &Exchange<'_>,
+    mut object: Value,
+    dry_run: bool,
+    admission: &Admission<'_>,
+) -> Result<Outcome, Status> {
     let name = generate_name::generate(object::meta_str(&object, "generateName"));
     set_meta(&mut object, "name", name.as_str().into());
-    make(exchange, object, dry_run).map_err(|status| {
+    make(exchange, object, dry_run, admission).map_err(|status| {
         if !is_already_exists(&status) {
             return status;
         }
@@ -56,7 +65,12 @@ fn make_generated(exchange: &Exchange<'_>, mut object: Value, dry_run: bool) -> 
 }
 
 /// Makes an object whose name is known. Its managed fields are done; uid and creationTimestamp are set here.
-pub(super) fn make(exchange: &Exchange<'_>, mut object: Value, dry_run: bool) -> Result<Outcome, Status> {
+pub(super) fn make(
+    exchange: &Exchange<'_>,
+    mut object: Value,
+    dry_run: bool,
+    admission: &Admission<'_>,
+) -> Result<Outcome, Status> {
     SYSTEM.iter().for_each(|key| remove_meta(&mut object, key));
     set_meta(&mut object, "uid", generate_name::uid().into());
     set_meta(&mut object, "creationTimestamp", exchange.now_text.as_str().into());
@@ -66,6 +80,7 @@ pub(super) fn make(exchange: &Exchange<'_>, mut object: Value, dry_run: bool) ->
         return Err(Status::new(500, "", "resourceVersion should not be set on objects to be created"));
     }
     remove_meta(&mut object, "resourceVersion");
+    admission.validate(&object, None)?;
     let name = object::name(&object).to_owned();
     if dry_run {
         if exchange.collection.get(exchange.scope(), &name).is_some() {

@@ -2,6 +2,7 @@
 
 use super::{
     DefaultPropagation, DeleteOptions,
+    admission::Admission,
     body::Format,
     exchange::Exchange,
     rules::{remove_meta, set_meta},
@@ -87,6 +88,7 @@ fn delete_one(exchange: &Exchange<'_>, name: &str, options: &DeleteOptions) -> R
         let mut object = exchange.load(&stored)?;
         check_preconditions(exchange, name, &object, options)?;
         collection.admit(Verb::Delete, scope, name)?;
+        Admission::of_delete(exchange, name, options).remove(&object)?;
         let step = decide(exchange, &mut object, options.clone())?;
         let result = match step {
             Step::Pending => return Ok(Fate::Pending(Box::new(object))),

@@ -4,6 +4,7 @@
 //! rest: names, server-owned metadata, preconditions, conflicts, finalizers, propagation, dry runs, field validation.
 //! Source of the rules: upstream's `registry/generic/registry/store.go`, `registry/rest` and `endpoints/handlers`.
 
+mod admission;
 mod body;
 mod create;
 mod delete;

@@ -195,7 +195,7 @@ pub(super) fn patch(exchange: &Exchange<'_>) -> Result<Outcome, Status> {
     // What is wrong with the patch is told once the object is found.
     let mut patch = Some(patch);
     let mut read: Option<Patch> = None;
-    let written = replace(exchange, &options, allow_create, |old| {
+    let written = replace(exchange, &options, allow_create, None, |old| {
         if let Some(result) = patch.take() {
             read = Some(result?);
         }

@@ -43,10 +43,10 @@ pub struct Manager<'a> {
 ///
 /// | verb | hooks |
 /// |---|---|
-/// | create | `decode` → `default` → *admit* → `track` → *server-owned metadata* → `prepare_for_create` → *metadata rules*, `validate` → `warnings` → `canonicalize` → `begin_write` → `to_storage` → store |
-/// | update | `decode` → `default` → (per attempt:) `from_storage` of the old → `track` → `prepare_for_update` → *metadata rules*, `validate`, `validate_update` → `warnings` → `canonicalize` → `begin_write` → `to_storage` → store |
+/// | create | `decode` → `default` → *admit* → `track` → *mutating admission* → *server-owned metadata* → `prepare_for_create` → *metadata rules*, `validate` → `warnings` → `canonicalize` → `begin_write` → *validating admission* → `to_storage` → store |
+/// | update | `decode` → `default` → (per attempt:) `from_storage` of the old → `track` → *mutating admission* → `prepare_for_update` → *metadata rules*, `validate`, `validate_update` → `warnings` → `canonicalize` → `begin_write` → *validating admission* → `to_storage` → store |
 /// | patch  | (per attempt:) `from_storage` → JSON or merge patch, [`strategic_merge`](Strategy::strategic_merge) or [`apply`](Strategy::apply) → `decode` → `default` → as update from `track` on (`apply` tracks itself) |
-/// | delete | `from_storage` → `check_graceful_delete` → `before_delete` → store |
+/// | delete | `from_storage` → *admission* → `check_graceful_delete` → `before_delete` → store |
 ///
 /// What every type shares (names, uid, creationTimestamp, resourceVersion, deletionTimestamp, labels, annotations,
 /// owner references, finalizers, immutable metadata, generation, `status` kept or alone changed) is the

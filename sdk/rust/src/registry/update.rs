@@ -1,10 +1,12 @@
 //! PUT, and the loop in which PUT and PATCH replace an object that others may replace, too (`Store.Update`).
 
 use super::{
+    admission::Admission,
     body::Format,
     create,
     exchange::Exchange,
     rules::{before_update, ignore_timestamps, remove_meta, set_meta},
+    view::View,
 };
 use crate::{Outcome, Response, StoredObject};
 use chainplate_apimachinery::{
@@ -43,7 +45,7 @@ pub(super) fn update(exchange: &Exchange<'_>) -> Result<Outcome, Status> {
     let uid = object::uid(&first).to_owned();
     let writer = exchange.writer(&options);
     let mut pristine = Some(first);
-    let written = replace(exchange, &options, exchange.descriptor.allow_create_on_update, |old| {
+    let written = replace(exchange, &options, exchange.descriptor.allow_create_on_update, None, |old| {
         if !uid.is_empty() && uid != old.map_or("", object::uid) {
             return Err(exchange.conflict(&format!(
                 "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
@@ -70,11 +72,12 @@ pub(super) fn respond(exchange: &Exchange<'_>, written: Written) -> Outcome {
 }
 
 /// Replaces the object of the URL by what `produce` makes of it, as often as it takes. `produce` gets `None` if there is
-/// no object, which only happens with `allow_create`.
+/// no object, which only happens with `allow_create`. Admission sees the object through the `view`, if there is one.
 pub(super) fn replace(
     exchange: &Exchange<'_>,
     options: &WriteOptions,
     allow_create: bool,
+    view: Option<&View<'_>>,
     mut produce: impl FnMut(Option<&Value>) -> Result<Value, Status>,
 ) -> Result<Written, Status> {
     let (collection, scope, name) = (exchange.collection, exchange.scope(), exchange.name);
@@ -88,7 +91,9 @@ pub(super) fn replace(
             // A version of what is not there says nothing here, unlike in a POST.
             remove_meta(&mut object, "resourceVersion");
             collection.admit(Verb::Create, scope, name)?;
-            match create::make(exchange, object, dry_run) {
+            let admission = Admission::of_create(exchange, name, options);
+            admission.mutate(&mut object, None)?;
+            match create::make(exchange, object, dry_run, &admission) {
                 Err(status) if create::is_already_exists(&status) && !dry_run => continue,
                 result => return result.map(Written::Created),
             }
@@ -97,7 +102,10 @@ pub(super) fn replace(
         let mut object = produce(Some(&old))?;
         check_version(exchange, &mut object, &old)?;
         collection.admit(Verb::Update, scope, name)?;
+        let admission = Admission::of_update(exchange, view, options);
+        admission.mutate(&mut object, Some(&old))?;
         before_update(exchange, &mut object, &old, dry_run)?;
+        admission.validate(&object, Some(&old))?;
         ignore_timestamps(&mut object, &old);
         let result = if is_last_finalizer_gone(exchange, &object, &old) {
             if dry_run {

@@ -31,14 +31,14 @@ pub(super) fn handle(exchange: &Exchange<'_>, api_version: &str, kind: &str) -> 
     }
 }
 
-struct View<'a> {
+pub(super) struct View<'a> {
     exchange: &'a Exchange<'a>,
-    api_version: &'a str,
-    kind: &'a str,
+    pub(super) api_version: &'a str,
+    pub(super) kind: &'a str,
 }
 
 impl View<'_> {
-    fn of(&self, object: &Value) -> Result<Value, Status> {
+    pub(super) fn of(&self, object: &Value) -> Result<Value, Status> {
         let mut view = self.exchange.strategy.view(self.exchange.subresource, object)?;
         let mut metadata = Map::new();
         for key in METADATA {
@@ -84,7 +84,7 @@ impl View<'_> {
         exchange.ensure_namespace(&mut view)?;
         exchange.check_name(&view)?;
         let writer = exchange.writer(&options);
-        let written = replace(exchange, &options, false, |old| {
+        let written = replace(exchange, &options, false, Some(self), |old| {
             let old = old.ok_or_else(|| exchange.not_found())?;
             let mut object = self.write_back(old, &view)?;
             exchange.strategy.track(&exchange.manager(&writer), Some(old), &mut object);
@@ -107,7 +107,7 @@ impl View<'_> {
         let patch = Patch::read(kind, &bytes, options.field_validation)?;
         let writer = exchange.writer(&options);
         let mut telling = Telling { validation: options.field_validation, done: false };
-        let written = replace(exchange, &options, false, |old| {
+        let written = replace(exchange, &options, false, Some(self), |old| {
             let old = old.ok_or_else(|| exchange.not_found())?;
             let mut view = self.of(old)?;
             patch.apply_to(exchange, &mut view)?;
@@ -140,7 +140,7 @@ impl View<'_> {
         // What is wrong with the patch is told once the object is found.
         let mut patch = Some(patch);
         let mut read: Option<Patch> = None;
-        let written = replace(exchange, &options, false, |old| {
+        let written = replace(exchange, &options, false, Some(self), |old| {
             if let Some(result) = patch.take() {
                 read = Some(result?);
             }
@@ -260,7 +260,7 @@ impl View<'_> {
     }
 
     /// The object with what the view says, and with the view's uid and resourceVersion as conditions.
-    fn write_back(&self, old: &Value, view: &Value) -> Result<Value, Status> {
+    pub(super) fn write_back(&self, old: &Value, view: &Value) -> Result<Value, Status> {
         let exchange = self.exchange;
         let errors = exchange.strategy.validate_view(exchange.subresource, view);
         if !errors.is_empty() {

@@ -1,12 +1,12 @@
-//! Built-in admission that needs no object. Upstream's order puts it before everything else.
+//! `NamespaceLifecycle`, which needs no object. Upstream's order puts it before everything else.
 
 use chainplate_apimachinery::{Cause, Status, request::Verb};
 use chainplate_plan::Collection;
 use chainplate_storage::{Key, Store};
 use serde::Deserialize;
 
-/// What is asked of admission.
-pub(crate) struct Attributes<'a> {
+/// What is asked before there is an object.
+pub(crate) struct Asked<'a> {
     pub(crate) collection: &'a Collection,
     pub(crate) operation: Verb,
     pub(crate) namespace: Option<&'a str>,
@@ -21,7 +21,7 @@ const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
 ///
 /// # Errors
 /// 404 for a missing namespace, 403 for a terminating or an immortal one.
-pub(crate) fn namespace_lifecycle(store: &Store, asked: &Attributes<'_>) -> Result<(), Status> {
+pub(crate) fn namespace_lifecycle(store: &Store, asked: &Asked<'_>) -> Result<(), Status> {
     let Collection { group, resource, .. } = asked.collection;
     let namespaces = group.is_empty() && resource == "namespaces";
     if namespaces && asked.operation == Verb::Delete && IMMORTAL.contains(&asked.name) {
