@@ -11,6 +11,7 @@
 pub mod authn;
 pub mod authz;
 mod body;
+mod cache;
 mod context;
 pub mod duration;
 pub mod filters;

@@ -3,7 +3,7 @@
 use crate::{
     BoxError, BoxFuture, Handler, ListedPaths,
     authn::{self, Authenticator, ClientCertificates, TokenFile},
-    authz::{self, AlwaysAllowPaths, Authorizer, BootstrapPaths, PrivilegedGroups},
+    authz::{self, AlwaysAllowPaths, Authorizer, Authorizers, BootstrapPaths, PrivilegedGroups},
     filters::{Flight, Limits, Pipeline, Settings},
     health::{Check, Endpoint, Health},
     lifecycle::ShutdownTrigger,
@@ -108,6 +108,7 @@ pub struct GenericServer {
     health: Health,
     metrics: Metrics,
     authenticators: Vec<Arc<dyn Authenticator>>,
+    external_authorizers: Option<Arc<Authorizers>>,
     authorizers: Vec<Arc<dyn Authorizer>>,
     post_start: Vec<(String, Hook)>,
     pre_shutdown: Vec<(String, Hook)>,
@@ -143,6 +144,7 @@ impl GenericServer {
             health,
             metrics: Metrics::new(),
             authenticators: Vec::new(),
+            external_authorizers: None,
             authorizers: Vec::new(),
             post_start: Vec::new(),
             pre_shutdown: Vec::new(),
@@ -170,10 +172,19 @@ impl GenericServer {
         self
     }
 
-    /// Adds an authenticator behind those of the options.
+    /// Adds an authenticator behind those of the options. This is where
+    /// [`TokenAuthenticators`](authn::TokenAuthenticators) go, behind all others.
     #[must_use]
     pub fn with_authenticator(mut self, authenticator: Arc<dyn Authenticator>) -> Self {
         self.authenticators.push(authenticator);
+        self
+    }
+
+    /// Asks these about everybody but [`authn::MASTERS`], and everything but the paths that are always allowed,
+    /// before the built-in ones: what they deny stays denied.
+    #[must_use]
+    pub fn with_authorizers(mut self, authorizers: Arc<Authorizers>) -> Self {
+        self.external_authorizers = Some(authorizers);
         self
     }
 
@@ -272,8 +283,9 @@ impl GenericServer {
         let authenticator = Arc::new(authn::Union::new(authenticators, anonymous));
 
         let paths = AlwaysAllowPaths::new(&options.given.authorization.authorization_always_allow_paths)?;
-        let mut authorizers: Vec<Arc<dyn Authorizer>> =
-            vec![Arc::new(PrivilegedGroups), Arc::new(paths), Arc::new(BootstrapPaths::default())];
+        let mut authorizers: Vec<Arc<dyn Authorizer>> = vec![Arc::new(PrivilegedGroups), Arc::new(paths)];
+        authorizers.extend(self.external_authorizers.map(|external| external as Arc<dyn Authorizer>));
+        authorizers.push(Arc::new(BootstrapPaths::default()));
         authorizers.extend(self.authorizers);
 
         let config = tls::server_config(

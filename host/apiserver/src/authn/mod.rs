@@ -2,9 +2,11 @@
 //! credentials decides.
 
 mod certificate;
+mod external;
 mod token;
 
 pub use certificate::{ClientCertificates, PeerCertificates};
+pub use external::{TokenAuthenticator, TokenAuthenticators, TokenEntry};
 pub use token::TokenFile;
 pub(crate) use token::WEBSOCKET_BEARER;
 

@@ -100,7 +100,7 @@ impl Authenticator for TokenFile {
 
 /// The bearer token of a request: from the Authorization header or, for a browser's WebSocket, from the
 /// subprotocol `base64url.bearer.authorization.k8s.io.<token>`.
-fn bearer_token(credentials: Credentials<'_>) -> Option<String> {
+pub(super) fn bearer_token(credentials: Credentials<'_>) -> Option<String> {
     if let Some(value) = credentials.headers.get(header::AUTHORIZATION) {
         let value = value.to_str().ok()?.trim();
         let mut parts = value.splitn(3, ' ');

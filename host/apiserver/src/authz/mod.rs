@@ -1,14 +1,17 @@
 //! Authorization: who may do what. A seam: RBAC joins the union later.
 
+mod external;
 #[cfg(test)]
 mod tests;
+
+pub use external::{AuthorizerEntry, Authorizers};
 
 use crate::{BoxFuture, authn};
 use chainplate_apimachinery::{
     Status,
-    request::{RequestInfo, UserInfo},
+    request::{RequestInfo, UserInfo, Verb, query_value},
 };
-use std::{fmt::Debug, fmt::Write as _, sync::Arc};
+use std::{borrow::Cow, fmt::Debug, fmt::Write as _, sync::Arc};
 
 /// What an authorizer thinks of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,12 +49,36 @@ pub struct Attributes<'a> {
     pub info: &'a RequestInfo,
     /// The verb: the request's own, or one that is no request's, such as `impersonate`.
     pub verb: &'a str,
+    /// The raw query, for the selectors only: whatever else an authorizer could read is part of no key under
+    /// which its verdict is remembered.
+    pub(crate) query: &'a str,
 }
 
 impl<'a> Attributes<'a> {
     /// A user's request.
     pub fn of(user: &'a UserInfo, info: &'a RequestInfo) -> Self {
-        Self { user, info, verb: info.verb_name() }
+        Self { user, info, verb: info.verb_name(), query: "" }
+    }
+
+    /// With the request's raw query, without its question mark.
+    #[must_use]
+    pub fn with_query(self, query: &'a str) -> Self {
+        Self { query, ..self }
+    }
+
+    /// The field selector of a list, watch or deletecollection, as the client wrote it.
+    pub fn field_selector(&self) -> Option<Cow<'a, str>> {
+        self.selector("fieldSelector")
+    }
+
+    /// The label selector of a list, watch or deletecollection, as the client wrote it.
+    pub fn label_selector(&self) -> Option<Cow<'a, str>> {
+        self.selector("labelSelector")
+    }
+
+    fn selector(&self, key: &str) -> Option<Cow<'a, str>> {
+        let selects = matches!(self.info.verb, Verb::List | Verb::Watch | Verb::DeleteCollection);
+        if self.info.is_resource && selects { query_value(self.query, key) } else { None }
     }
 }
 
@@ -197,7 +224,7 @@ fn decide<'a>(allowed: bool) -> BoxFuture<'a, Result<Verdict, String>> {
 
 /// 403 in upstream's words (`endpoints/handlers/responsewriters/errors.go`).
 pub fn forbidden(attributes: Attributes<'_>, reason: &str) -> Status {
-    let Attributes { user, info, verb } = attributes;
+    let Attributes { user, info, verb, .. } = attributes;
     let name = quote(&user.name);
     let mut message = if info.is_resource {
         let resource = if info.subresource.is_empty() {

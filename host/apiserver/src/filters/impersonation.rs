@@ -144,12 +144,12 @@ impl Wanted {
             None => "impersonate".to_owned(),
             Some(name) => {
                 let on = format!("impersonate-on:{name}:{}", info.verb_name());
-                check(authorizer, Attributes { user, info, verb: &on }).await?;
+                check(authorizer, Attributes { user, info, verb: &on, query: "" }).await?;
                 format!("impersonate:{name}")
             }
         };
         for info in self.questions(mode) {
-            check(authorizer, Attributes { user, info: &info, verb: &verb }).await?;
+            check(authorizer, Attributes { user, info: &info, verb: &verb, query: "" }).await?;
         }
         Ok(())
     }

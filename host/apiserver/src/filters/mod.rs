@@ -218,7 +218,9 @@ impl Pipeline {
         }
 
         let credentials = Credentials::new(request.headers(), connection.certificates.as_ref(), &warnings);
-        let user = match self.authenticator.authenticate(credentials).await {
+        let answer = self.authenticator.authenticate(credentials).await;
+        self.metrics.authenticated(&answer);
+        let user = match answer {
             Ok(Some(user)) => user,
             refused => {
                 if let Err(AuthenticationError(why)) = refused {
@@ -253,8 +255,11 @@ impl Pipeline {
             }
         }
 
-        let attributes = Attributes::of(&user, &info);
-        match self.authorizer.authorize(attributes).await {
+        let query = request.uri().query().unwrap_or_default();
+        let attributes = Attributes::of(&user, &info).with_query(query);
+        let verdict = self.authorizer.authorize(attributes).await;
+        self.metrics.authorized(&verdict);
+        match verdict {
             Ok(verdict) if verdict.decision == Decision::Allow => {}
             Ok(verdict) => {
                 return self.refuse(Refusal::Status(authz::forbidden(attributes, &verdict.reason)), &request);
@@ -262,7 +267,7 @@ impl Pipeline {
             Err(error) => return self.refuse(Refusal::Internal(error), &request),
         }
 
-        if let Some(response) = self.native.answer(&info, request.uri().query().unwrap_or_default()) {
+        if let Some(response) = self.native.answer(&info, query) {
             return response;
         }
         let context = RequestContext {

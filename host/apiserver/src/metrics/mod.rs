@@ -5,6 +5,10 @@ mod text;
 
 pub use text::CONTENT_TYPE;
 
+use crate::{
+    authn::Authentication,
+    authz::{Decision, Verdict},
+};
 use chainplate_apimachinery::request::{RequestInfo, Verb};
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::{
@@ -75,6 +79,26 @@ struct Kind {
     request_kind: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    result: &'static str,
+}
+
+/// Counters by result, found without a look-up.
+#[derive(Debug)]
+struct Outcomes<const N: usize> {
+    family: Family<Outcome, Counter>,
+    counters: [Counter; N],
+}
+
+impl<const N: usize> Outcomes<N> {
+    fn new(results: [&'static str; N]) -> Self {
+        let family = Family::<Outcome, Counter>::default();
+        let counters = results.map(|result| family.get_or_create_owned(&Outcome { result }));
+        Self { family, counters }
+    }
+}
+
 /// Buckets of a histogram family.
 #[derive(Debug, Clone, Copy)]
 struct Buckets(&'static [f64]);
@@ -109,6 +133,8 @@ struct Inner {
     handshake_errors: Counter,
     connections: Gauge,
     in_flight: Family<Kind, Gauge>,
+    authentications: Outcomes<3>,
+    authorizations: Outcomes<4>,
     watermarks: [AtomicI64; 2],
     series: RwLock<HashMap<Answered, Series>>,
     /// Known resources by the hash of their four parts: a look-up needs no copy of them.
@@ -142,6 +168,8 @@ impl Metrics {
             handshake_errors: Counter::default(),
             connections: Gauge::default(),
             in_flight: Family::default(),
+            authentications: Outcomes::new(["success", "failure", "error"]),
+            authorizations: Outcomes::new(["allowed", "denied", "no-opinion", "error"]),
             watermarks: Default::default(),
             series: RwLock::default(),
             resources: RwLock::default(),
@@ -194,6 +222,16 @@ impl Metrics {
                 "Most requests in flight at once within the last second",
                 inner.in_flight.clone(),
             );
+            registry.register(
+                "authentication_attempts",
+                "Requests whose sender was asked for, by what was found",
+                inner.authentications.family.clone(),
+            );
+            registry.register(
+                "authorization_attempts",
+                "Requests that were judged, by the verdict",
+                inner.authorizations.family.clone(),
+            );
             registry.register_collector(Box::new(process::Process::new()));
         }
         Self(Arc::new(inner))
@@ -225,6 +263,27 @@ impl Metrics {
 
     pub(crate) fn connections(&self) -> &Gauge {
         &self.0.connections
+    }
+
+    /// Counts an authentication (`endpoints/filters/metrics.go`).
+    pub(crate) fn authenticated(&self, answer: &Authentication) {
+        let index = match answer {
+            Ok(Some(_)) => 0,
+            Ok(None) => 1,
+            Err(_) => 2,
+        };
+        self.0.authentications.counters[index].inc();
+    }
+
+    /// Counts a request's authorization (`endpoints/filters/metrics.go`).
+    pub(crate) fn authorized(&self, verdict: &Result<Verdict, String>) {
+        let index = match verdict {
+            Ok(Verdict { decision: Decision::Allow, .. }) => 0,
+            Ok(Verdict { decision: Decision::Deny, .. }) => 1,
+            Ok(Verdict { decision: Decision::NoOpinion, .. }) => 2,
+            Err(_) => 3,
+        };
+        self.0.authorizations.counters[index].inc();
     }
 
     /// Remembers how many requests were in flight.
