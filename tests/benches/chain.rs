@@ -5,7 +5,7 @@ use bytes::Bytes;
 use chainplate_apimachinery::request::{RequestInfo, UserInfo};
 use chainplate_chain::{Answer, Body, Chain, Host, Metrics, Request, config::ServerChainConfiguration};
 use chainplate_plan::{Context, execute};
-use chainplate_sdk::{Outcome, Page, Server, StoredObject, native};
+use chainplate_sdk::{Outcome, Page, Plugin, Server, StoredObject, native};
 use chainplate_storage::{Key, ListRequest, Options, Store};
 use criterion::{Criterion, criterion_group, criterion_main};
 use http_body_util::BodyExt;

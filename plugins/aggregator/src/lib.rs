@@ -7,7 +7,7 @@ mod openapi;
 
 use apiservices::ApiServices;
 use chainplate_sdk::{
-    Collection, GroupVersion, Outcome, Request, Server,
+    Collection, GroupVersion, Outcome, Plugin, Request, Server,
     apimachinery::{Status, Value},
     publication, registry, router, tasks, telemetry,
 };
@@ -37,7 +37,7 @@ struct Configuration {
 /// The task that makes APIService objects follow what is published.
 const REGISTER: &str = "register";
 
-impl Server for Aggregator {
+impl Plugin for Aggregator {
     const NAME: &'static str = "kube-aggregator";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
 
@@ -74,7 +74,9 @@ impl Server for Aggregator {
     fn post_start(&self) -> Result<(), String> {
         self.register()
     }
+}
 
+impl Server for Aggregator {
     fn handle(&self, request: &Request<'_>) -> Result<Outcome, Status> {
         let info = request.info();
         if info.is_resource && info.group == apiservices::GROUP {

@@ -9,7 +9,7 @@ use crate::{
     strategy::Definitions,
 };
 use chainplate_sdk::{
-    Collection, Outcome, Request, Server,
+    Collection, Outcome, Plugin, Request, Server,
     apimachinery::{Status, Value, request::Verb},
     registry, router, tasks, telemetry,
 };
@@ -36,7 +36,7 @@ pub struct ApiExtensions {
 #[serde(deny_unknown_fields, default)]
 struct Configuration {}
 
-impl Server for ApiExtensions {
+impl Plugin for ApiExtensions {
     const NAME: &'static str = "apiextensions-apiserver";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
 
@@ -63,7 +63,9 @@ impl Server for ApiExtensions {
         }
         Ok(())
     }
+}
 
+impl Server for ApiExtensions {
     fn handle(&self, request: &Request<'_>) -> Result<Outcome, Status> {
         let info = request.info();
         if !info.is_resource || info.api_prefix != "apis" {

@@ -2,7 +2,7 @@
 
 use crate::ApiExtensions;
 use chainplate_sdk::{
-    Outcome, Request, Server,
+    Outcome, Plugin, Request, Server,
     apimachinery::{Status, Value, request::RequestInfo},
     native, publication,
 };

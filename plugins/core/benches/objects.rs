@@ -5,7 +5,7 @@
 
 use chainplate_core::{Core, defaults, printers, resources, types, validation};
 use chainplate_sdk::{
-    Outcome, Request, Server,
+    Outcome, Plugin, Request, Server,
     apimachinery::{Value, decode, meta, request::RequestInfo},
     native,
 };

@@ -8,7 +8,7 @@ use crate::{
     virtuals,
 };
 use chainplate_sdk::{
-    Collection, GroupVersion, Outcome, Request, Response, Server,
+    Collection, GroupVersion, Outcome, Plugin, Request, Response, Server,
     apimachinery::{Status, Value, request::Verb},
     publication, registry, router,
 };
@@ -219,7 +219,7 @@ impl Core {
     }
 }
 
-impl Server for Core {
+impl Plugin for Core {
     const NAME: &'static str = "core";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
 
@@ -247,14 +247,12 @@ impl Server for Core {
         publication::publish(&documents).map_err(|status| format!("publishing the built-in groups: {status}"))
     }
 
-    fn openapi_v3(&self, group: &str, version: &str) -> Option<Vec<u8>> {
-        crate::types::openapi(group, version)
-    }
-
     fn post_start(&self) -> Result<(), String> {
         bootstrap::run(&self.shared).map_err(|status| status.to_string())
     }
+}
 
+impl Server for Core {
     fn handle(&self, request: &Request<'_>) -> Result<Outcome, Status> {
         let info = request.info();
         if !info.is_resource {
@@ -285,6 +283,10 @@ impl Server for Core {
         }
         let collection = self.shared.collection(resource)?;
         registry::handle(request, &*self.strategy(resource), &collection)
+    }
+
+    fn openapi_v3(&self, group: &str, version: &str) -> Option<Vec<u8>> {
+        crate::types::openapi(group, version)
     }
 
     fn transform(&self, name: &str, argument: &[u8], objects: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, Status> {

@@ -4,7 +4,7 @@
 
 use chainplate_core::Core;
 use chainplate_sdk::{
-    Outcome, Request, Server,
+    Outcome, Plugin, Request, Server,
     apimachinery::{Value, request::RequestInfo},
     native,
 };

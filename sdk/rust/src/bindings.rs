@@ -1,4 +1,7 @@
-//! What wit-bindgen makes of `wit/`.
+//! What wit-bindgen makes of `wit/`: everything that can be imported, once, and what each world exports.
+//!
+//! A component exports the lifecycle and the exports of one world or of several. So these are generated apart, and
+//! wit-component makes one world of those that are used; imports that are not used are dropped.
 #![allow(
     missing_docs,
     unsafe_code,
@@ -11,8 +14,112 @@
 
 wit_bindgen::generate!({
     path: "../../wit",
-    world: "server",
+    inline: "
+        package chainplate:sdk;
+        world life {
+            import chainplate:server/types@0.2.0;
+            import chainplate:server/storage@0.2.0;
+            import chainplate:server/http@0.2.0;
+            import chainplate:server/router@0.2.0;
+            import chainplate:server/publication@0.2.0;
+            import chainplate:server/tasks@0.2.0;
+            import chainplate:server/admission-control@0.2.0;
+            import chainplate:server/conversion@0.2.0;
+            import chainplate:server/client@0.2.0;
+            import chainplate:server/controllers@0.2.0;
+            import chainplate:server/telemetry@0.2.0;
+            import chainplate:server/review@0.2.0;
+            import chainplate:server/access@0.2.0;
+            export chainplate:server/lifecycle@0.2.0;
+        }
+    ",
+    generate_all,
     pub_export_macro: true,
-    export_macro_name: "export_bindings",
+    export_macro_name: "export_lifecycle",
     default_bindings_module: "chainplate_sdk::bindings",
 });
+
+/// The exports of one world, in a module of their own, on the types above.
+macro_rules! exports {
+    ($(#[$doc:meta])* $module:ident, $export:literal, $path:literal, $wit:literal) => {
+        $(#[$doc])*
+        pub mod $module {
+            wit_bindgen::generate!({
+                path: "../../wit",
+                inline: $wit,
+                with: {
+                    "chainplate:server/types@0.2.0": crate::bindings::chainplate::server::types,
+                    "chainplate:server/storage@0.2.0": crate::bindings::chainplate::server::storage,
+                    "chainplate:server/http@0.2.0": crate::bindings::chainplate::server::http,
+                    "chainplate:server/review@0.2.0": crate::bindings::chainplate::server::review,
+                    "chainplate:server/access@0.2.0": crate::bindings::chainplate::server::access,
+                },
+                generate_all,
+                pub_export_macro: true,
+                export_macro_name: $export,
+                default_bindings_module: $path,
+            });
+        }
+    };
+}
+
+exports!(
+    /// World `server`.
+    server,
+    "export_server",
+    "chainplate_sdk::bindings::server",
+    "
+        package chainplate:sdk;
+        world server-exports {
+            export chainplate:server/handler@0.2.0;
+            export chainplate:server/transforms@0.2.0;
+            export chainplate:server/documents@0.2.0;
+            export chainplate:server/background@0.2.0;
+            export chainplate:server/reconciler@0.2.0;
+        }
+    "
+);
+
+exports!(
+    /// World `admission`.
+    admission,
+    "export_admission",
+    "chainplate_sdk::bindings::admission",
+    "
+        package chainplate:sdk;
+        world admission-exports { export chainplate:server/admission-hooks@0.2.0; }
+    "
+);
+
+exports!(
+    /// World `converter`.
+    converter,
+    "export_converter",
+    "chainplate_sdk::bindings::converter",
+    "
+        package chainplate:sdk;
+        world converter-exports { export chainplate:server/version-conversion@0.2.0; }
+    "
+);
+
+exports!(
+    /// World `authenticator`.
+    authenticator,
+    "export_authenticator",
+    "chainplate_sdk::bindings::authenticator",
+    "
+        package chainplate:sdk;
+        world authenticator-exports { export chainplate:server/token-review@0.2.0; }
+    "
+);
+
+exports!(
+    /// World `authorizer`.
+    authorizer,
+    "export_authorizer",
+    "chainplate_sdk::bindings::authorizer",
+    "
+        package chainplate:sdk;
+        world authorizer-exports { export chainplate:server/access-review@0.2.0; }
+    "
+);

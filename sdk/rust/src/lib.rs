@@ -1,20 +1,41 @@
-//! The SDK for server components: what a component is given and what it gives back, as ordinary Rust.
+//! The SDK for plugins: what a component is given and what it gives back, as ordinary Rust.
 //!
-//! A component is a type that implements [`Server`] and one line, `chainplate_sdk::export!(MyServer);`. Compiled
-//! for `wasm32-wasip2` it talks to the host through `wit/`; compiled natively the same types stand on
-//! [`native`], an in-memory host, so that a server's logic is tested with `cargo test` and nothing else.
+//! A component is a type that implements [`Plugin`] and the trait of a world, and one line:
 //!
-//! One instance serves one request at a time and is one of several: what is kept in `self` is a cache, never
+//! | world | trait | the line |
+//! |---|---|---|
+//! | `server`: requests, background work, controllers | [`Server`] | `chainplate_sdk::export!(Sites);` |
+//! | `admission`: change or refuse writes | [`admission::Admission`] | `chainplate_sdk::export!(admission: Policy);` |
+//! | `converter`: custom resources between versions | [`converter::Converter`] | `chainplate_sdk::export!(converter: Shapes);` |
+//! | `authenticator`: who somebody is, by a token | [`authenticator::Authenticator`] | `chainplate_sdk::export!(authenticator: Tokens);` |
+//! | `authorizer`: who may do what | [`authorizer::Authorizer`] | `chainplate_sdk::export!(authorizer: Rules);` |
+//!
+//! One component may be of several worlds: `chainplate_sdk::export!(server: Sites, admission: Policy);`.
+//!
+//! All of them may ask this very server for objects ([`client`]), within what they were granted; a server may have itself
+//! woken for objects that change ([`controllers`]).
+//!
+//! Compiled for `wasm32-wasip2` a component talks to the host through `wit/`; compiled natively the same types stand on
+//! [`native`], an in-memory host, so that a plugin's logic is tested with `cargo test` and nothing else.
+//!
+//! One instance serves one call at a time and is one of several: what is kept in `self` is a cache, never
 //! the truth. The truth is in storage.
 
+pub mod admission;
+pub mod authenticator;
+pub mod authorizer;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod bindings;
+pub mod client;
+pub mod controllers;
+pub mod converter;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod guest;
 #[cfg(not(target_family = "wasm"))]
 pub mod native;
+mod plugin;
 pub mod registry;
 mod server;
 
@@ -27,5 +48,9 @@ use native as host;
 use wasm as host;
 
 pub use chainplate_apimachinery as apimachinery;
-pub use host::{Collection, Draft, Request, Response, StoredObject, publication, router, tasks, telemetry};
+pub use controllers::{Action, ObjectReference};
+pub use host::{
+    Collection, Draft, Request, Response, StoredObject, conversion, publication, router, tasks, telemetry,
+};
+pub use plugin::Plugin;
 pub use server::{Column, FieldLabel, GroupVersion, Outcome, Page, Server};

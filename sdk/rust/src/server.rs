@@ -1,7 +1,10 @@
 //! What a component implements, and the plain values that go with it.
 
-use crate::{Draft, Request, Response, StoredObject};
-use chainplate_apimachinery::{Status, Value};
+use crate::{
+    Draft, Plugin, Request, Response, StoredObject,
+    controllers::{Action, ObjectReference},
+};
+use chainplate_apimachinery::Status;
 
 /// The level of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,54 +21,11 @@ pub enum Level {
     Error,
 }
 
-/// A server in the chain. One value per instance, one call at a time.
+/// A server in the chain.
 ///
-/// All calls but [`configure`](Server::configure), [`handle`](Server::handle) and
+/// All calls but [`configure`](Plugin::configure), [`handle`](Server::handle) and
 /// [`transform`](Server::transform) run on one instance only.
-pub trait Server: Sized + 'static {
-    /// The component's name, in logs, metrics and errors.
-    const NAME: &'static str;
-    /// The component's own version.
-    const VERSION: &'static str;
-
-    /// Makes the server from its configuration, a JSON object; called first, on every instance.
-    ///
-    /// # Errors
-    /// Why the configuration will not do; the host refuses to start with that text.
-    fn configure(config: Value) -> Result<Self, String>;
-
-    /// Claims routes and publishes documents, before the host listens.
-    ///
-    /// # Errors
-    /// Why the server cannot serve; the host refuses to start with that text.
-    fn prepare(&self) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// Runs once the host listens; `/readyz` waits for it.
-    ///
-    /// # Errors
-    /// Why it failed; the host tries again with back-off and stays unready until it succeeds.
-    fn post_start(&self) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// Runs when a shutdown begins, before connections are drained.
-    ///
-    /// # Errors
-    /// Why it failed; the host logs it and goes on.
-    fn pre_shutdown(&self) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// Whether the server can serve.
-    ///
-    /// # Errors
-    /// Why not; shown in `/readyz?verbose`.
-    fn health(&self) -> Result<(), String> {
-        Ok(())
-    }
-
+pub trait Server: Plugin {
     /// Answers a request or passes it on.
     ///
     /// # Errors
@@ -96,6 +56,15 @@ pub trait Server: Sized + 'static {
     /// Why it failed; the host tries again with back-off.
     fn run_task(&self, task: &str) -> Result<(), String> {
         Err(format!("{} has no task {task:?}", Self::NAME))
+    }
+
+    /// Brings the world in line with an object of a [`Controller`](crate::controllers::Controller); the object may be
+    /// gone. One call for one object at a time.
+    ///
+    /// # Errors
+    /// Why it failed; the host tries again with back-off.
+    fn reconcile(&self, controller: &str, _object: &ObjectReference) -> Result<Action, String> {
+        Err(format!("{} has no controller {controller:?}", Self::NAME))
     }
 }
 
@@ -171,18 +140,4 @@ pub struct GroupVersion {
     pub version_priority: i32,
     /// Who published it. The host's word; ignored when publishing.
     pub publisher: String,
-}
-
-/// Makes a type the server of this component. Compiled natively it does nothing.
-#[macro_export]
-macro_rules! export {
-    ($server:ty) => {
-        #[cfg(target_family = "wasm")]
-        mod chainplate_component {
-            #![allow(unsafe_code, missing_docs, clippy::all, reason = "generated")]
-            use super::*;
-            type Component = $crate::guest::Component<$server>;
-            $crate::bindings::export_bindings!(Component with_types_in $crate::bindings);
-        }
-    };
 }

@@ -1,5 +1,14 @@
 //! The facade on the host's imports.
 
+mod access;
+mod admission;
+mod outward;
+
+pub use access::AccessRequest;
+pub use admission::{AdmissionAttributes, AdmissionRequest};
+pub(crate) use outward::start_controller;
+pub use outward::{conversion, send};
+
 use crate::{
     Column, FieldLabel, GroupVersion, Page,
     bindings::chainplate::server::{http, storage, types as wire},
@@ -25,6 +34,10 @@ fn from_wire(status: wire::Status) -> Status {
         Some(details) => there.with_details(details),
         None => there,
     }
+}
+
+fn user_from_wire(user: wire::UserInfo) -> UserInfo {
+    UserInfo { name: user.name, uid: user.uid, groups: user.groups, extra: user.extra }
 }
 
 fn verb_from_wire(verb: wire::Verb) -> Verb {
@@ -103,8 +116,7 @@ impl<'a> Request<'a> {
 
     /// Who sent it.
     pub fn user(&self) -> UserInfo {
-        let user = self.raw.user();
-        UserInfo { name: user.name, uid: user.uid, groups: user.groups, extra: user.extra }
+        user_from_wire(self.raw.user())
     }
 
     /// The whole body.

@@ -2,7 +2,7 @@
 //! and the path `/hello`. Everything else goes on to the next server of the chain.
 
 use chainplate_sdk::{
-    Collection, Column, GroupVersion, Outcome, Request, Response, Server,
+    Collection, Column, GroupVersion, Outcome, Plugin, Request, Response, Server,
     apimachinery::{
         Status, Value,
         field::{self, Path},
@@ -25,7 +25,7 @@ pub struct Hello {
     word: String,
 }
 
-impl Server for Hello {
+impl Plugin for Hello {
     const NAME: &'static str = "hello";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
 
@@ -72,7 +72,9 @@ impl Server for Hello {
         };
         publication::publish(&[published]).map_err(|status| status.to_string())
     }
+}
 
+impl Server for Hello {
     fn handle(&self, request: &Request<'_>) -> Result<Outcome, Status> {
         let info = request.info();
         if info.path == "/hello" {

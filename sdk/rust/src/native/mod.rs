@@ -2,11 +2,18 @@
 //!
 //! State is per thread, so tests in parallel do not meet. [`reset`] empties it.
 
+mod access;
+mod admission;
+mod outward;
 mod store;
 
+pub use access::AccessRequest;
+pub use admission::{AdmissionAttributes, AdmissionRequest, Attributes, mutate_with, validate_with};
+pub(crate) use outward::start_controller;
+pub use outward::{conversion, convert_with, put_object, send, serve_client};
 pub use store::{Memory, Store};
 
-use crate::{Column, FieldLabel, GroupVersion, Page};
+use crate::{Column, FieldLabel, GroupVersion, Page, controllers::Controller};
 use chainplate_apimachinery::{
     Status, Value,
     request::{RequestInfo, UserInfo, Verb},
@@ -25,6 +32,8 @@ struct Told {
     claims: BTreeSet<String>,
     tasks: Vec<String>,
     warnings: Vec<String>,
+    annotations: Vec<(String, String)>,
+    controllers: Vec<Controller>,
 }
 
 thread_local! {
@@ -40,6 +49,8 @@ fn store() -> Rc<dyn Store> {
 pub fn reset() {
     use_store(Rc::new(Memory::default()));
     TOLD.set(Told::default());
+    admission::reset();
+    outward::reset();
 }
 
 /// Has this thread's collections stand on another store.
@@ -60,6 +71,16 @@ pub fn take_tasks() -> Vec<String> {
 /// The warnings that requests were given since the last call.
 pub fn take_warnings() -> Vec<String> {
     TOLD.with_borrow_mut(|told| std::mem::take(&mut told.warnings))
+}
+
+/// The audit annotations that admission requests were given since the last call.
+pub fn take_annotations() -> Vec<(String, String)> {
+    TOLD.with_borrow_mut(|told| std::mem::take(&mut told.annotations))
+}
+
+/// The controllers that were started.
+pub fn controllers() -> Vec<Controller> {
+    TOLD.with_borrow(|told| told.controllers.clone())
 }
 
 /// The request in hand.

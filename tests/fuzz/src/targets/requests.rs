@@ -5,7 +5,7 @@ use super::{objects, text};
 use crate::Target;
 use chainplate_apimachinery::{Status, Value, request::RequestInfo};
 use chainplate_core::{Core, resources};
-use chainplate_sdk::{Outcome, Request, Server, native};
+use chainplate_sdk::{Outcome, Plugin, Request, Server, native};
 use serde_json::json;
 use std::cell::OnceCell;
 
