@@ -1,6 +1,7 @@
 //! A server to test: the real binary on a free port, with a data directory of its own.
 
 use bytes::Bytes;
+use chainplate_manifest::{Manifest, section};
 use http_body_util::BodyExt;
 use kube::{
     Client, Config,
@@ -246,7 +247,8 @@ pub(crate) fn component(package: &str) -> PathBuf {
         let target = Path::new(env!("CARGO_BIN_EXE_chainplate")).parent().unwrap().join("../components");
         let mut cargo = Command::new(env!("CARGO"));
         cargo.current_dir(&root).args(["build", "--locked", "--quiet", "--profile", "component"]);
-        cargo.args(["--target", "wasm32-wasip2", "-p", "hello", "-p", "faulty", "--target-dir"]).arg(&target);
+        cargo.args(["--target", "wasm32-wasip2", "--target-dir"]).arg(&target);
+        COMPONENTS.iter().for_each(|(package, _)| drop(cargo.args(["-p", package])));
         for (name, _) in std::env::vars() {
             if name.starts_with("CARGO_") || name.starts_with("RUSTC") || name == "RUSTFLAGS" {
                 cargo.env_remove(name);
@@ -255,7 +257,29 @@ pub(crate) fn component(package: &str) -> PathBuf {
         assert!(cargo.status().unwrap().success(), "the test components do not build");
         target.join("wasm32-wasip2/component")
     });
-    built.join(format!("{package}.wasm"))
+    built.join(format!("{}.wasm", package.replace('-', "_")))
+}
+
+/// The components of this workspace that tests load, with their directories.
+const COMPONENTS: [(&str, &str); 7] = [
+    ("hello", "plugins/examples/hello"),
+    ("faulty", "tests/fixtures/faulty"),
+    ("faulty-plugin", "tests/fixtures/faulty-plugin"),
+    ("converter", "tests/fixtures/converter"),
+    ("unique-hosts", "plugins/examples/unique-hosts"),
+    ("defaults", "plugins/examples/defaults"),
+    ("jwt-issuer", "plugins/examples/jwt-issuer"),
+];
+
+/// A component of this workspace with its manifest in it, as `chainplate plugin build` makes it.
+pub(crate) fn plugin(directory: &Path, package: &str) -> PathBuf {
+    let (_, source) = COMPONENTS.iter().find(|(name, _)| *name == package).unwrap();
+    let yaml = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(source).join("plugin.yaml");
+    let manifest = Manifest::parse(&std::fs::read_to_string(yaml).unwrap()).unwrap();
+    let wasm = std::fs::read(component(package)).unwrap();
+    let path = directory.join(format!("{package}.wasm"));
+    std::fs::write(&path, section::write(&wasm, &manifest).unwrap()).unwrap();
+    path
 }
 
 /// A chain configuration with one more component in front of core.

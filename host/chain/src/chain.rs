@@ -3,9 +3,8 @@
 use crate::{
     config::ServerChainConfiguration,
     controllers::GroupVersionResource,
-    imports::AccessRequest,
     load::{self, Error, Host},
-    plugin::{Fault, Hook, Identity, Plugin, Step},
+    plugin::{Fault, Hook, Plugin, Step},
     publications::Publications,
     request::Request,
     shared::Shared,
@@ -43,17 +42,6 @@ pub enum Answer {
     NotFound,
     /// Nobody serves the path yet: some components are still being prepared.
     NotInstalled,
-}
-
-/// What an authorizer says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    /// Allowed, and why.
-    Allow(String),
-    /// Refused, and why.
-    Deny(String),
-    /// For others to decide, and why.
-    NoOpinion(String),
 }
 
 /// The chain of components.
@@ -254,38 +242,6 @@ impl Chain {
             Answer::NotInstalled => failed(&Status::unavailable(NOT_INSTALLED).with_retry_after(5)),
             Answer::NotFound => None,
         }
-    }
-
-    /// Asks the authenticators, in order, whom a token belongs to.
-    ///
-    /// # Errors
-    /// What those said that knew the token, when none took it.
-    pub async fn authenticate(&self, token: &str, audiences: &[String]) -> Result<Option<Identity>, String> {
-        let mut errors = Vec::new();
-        for plugin in self.plugins.iter().filter(|plugin| plugin.is_authenticator()) {
-            match plugin.authenticate(token, audiences).await {
-                Ok(Ok(None)) => {}
-                Ok(Ok(Some(identity))) => return Ok(Some(identity)),
-                Ok(Err(why)) => errors.push(format!("{}: {why}", plugin.name())),
-                Err(fault) => errors.push(format!("{}: {fault}", plugin.name())),
-            }
-        }
-        if errors.is_empty() { Ok(None) } else { Err(errors.join("; ")) }
-    }
-
-    /// Asks the authorizers, in order, until one of them decides. Each has `limit` for its answer; one that fails has no
-    /// opinion.
-    pub async fn authorize(&self, request: AccessRequest, limit: Duration) -> Decision {
-        let request = Arc::new(request);
-        let mut reasons = Vec::new();
-        for plugin in self.plugins.iter().filter(|plugin| plugin.is_authorizer()) {
-            match plugin.authorize(&request, limit).await {
-                Ok(Decision::NoOpinion(reason)) if reason.is_empty() => {}
-                Ok(Decision::NoOpinion(reason)) | Err(reason) => reasons.push(reason),
-                Ok(decided) => return decided,
-            }
-        }
-        Decision::NoOpinion(reasons.join("; "))
     }
 
     /// The collection behind a resource, if [`resolve`](Self::resolve) has found it before.

@@ -23,10 +23,10 @@ mod request;
 mod shared;
 mod tasks;
 
-pub use chain::{Answer, Chain, Decision};
+pub use chain::{Answer, Chain};
 pub use imports::AccessRequest;
 pub use load::{Error, Host, Shipped};
 pub use metrics::Metrics;
-pub use plugin::{Identity, Plugin};
+pub use plugin::{Decision, Identity, Plugin};
 pub use publications::{GroupVersion, Publications};
 pub use request::{Annotate, Body, ReadBody, Request, Warn};

@@ -5,8 +5,8 @@ mod exports;
 mod pool;
 
 pub(crate) use calls::{Hook, Step};
-pub use exports::Identity;
 pub(crate) use exports::Judgement;
+pub use exports::{Decision, Identity};
 
 use crate::{
     bindings::{self, Server},

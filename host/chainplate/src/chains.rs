@@ -4,7 +4,7 @@
 //! The new chain is loaded, prepared and asked for its health beside the old one. Then it serves, from one request to the
 //! next; what is under way on the old one ends there. A chain that does not come up changes nothing.
 
-use crate::chain_config::chain_configuration;
+use crate::{chain_config::chain_configuration, identity::Identity};
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use chainplate_apiserver::{
@@ -43,6 +43,8 @@ pub(crate) struct Chains {
     turn: tokio::sync::Mutex<()>,
     /// The files that the chain was made of, as they were.
     files: Mutex<Fingerprint>,
+    /// Who is asked about tokens and access.
+    pub(crate) identity: Identity,
     health: OnceLock<Health>,
     checked: Mutex<BTreeSet<String>>,
 }
@@ -58,6 +60,7 @@ impl Chains {
         let chain = Chain::load(&configuration, &host, false).await?;
         chain.prepare().await?;
         Ok(Self {
+            identity: Identity::of(&chain),
             current: ArcSwap::new(chain),
             host,
             options,
@@ -99,6 +102,7 @@ impl Chains {
             return Err(error);
         }
         let old = self.current.swap(Arc::clone(&chain));
+        self.identity.follow(&chain);
         self.watch_members();
         // From here on the new chain answers; what the old one does of its own accord ends before the new one begins.
         old.retire(Some(&chain)).await;

@@ -5,6 +5,7 @@
 mod chain_config;
 mod chains;
 mod handler;
+mod identity;
 mod metrics;
 pub mod storage;
 
@@ -54,6 +55,8 @@ impl Server {
         let handler = Arc::new(ChainHandler::new(chains.clone(), store.clone(), options.min_watch_timeout()));
         let mut server = GenericServer::new(options, handler)
             .with_listener(listener)
+            .with_authenticator(chains.identity.tokens.clone())
+            .with_authorizers(chains.identity.access.clone())
             .with_status_encoder(Arc::new(chainplate_plan::status_response))
             .with_listed_paths({
                 let chains = chains.clone();

@@ -5,7 +5,6 @@ use crate::{
     instance::State,
 };
 use chainplate_apimachinery::request::UserInfo;
-use std::sync::Arc;
 use wasmtime::component::Resource;
 
 /// What somebody wants to do.
@@ -34,7 +33,7 @@ pub struct AccessRequest {
 }
 
 /// The request in an authorizer's hands.
-pub struct AccessHandle(pub(crate) Arc<AccessRequest>);
+pub struct AccessHandle(pub(crate) AccessRequest);
 
 impl State {
     fn access(&self, this: &Resource<AccessHandle>) -> wasmtime::Result<&AccessRequest> {

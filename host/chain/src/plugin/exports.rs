@@ -11,14 +11,12 @@ use crate::{
         converter::ConverterIndices,
         plugin::PluginIndices,
     },
-    chain,
     imports::{AccessHandle, AccessRequest, ReviewHandle, from_wire},
     instance::{Call, State},
 };
 use bytes::Bytes;
 use chainplate_apimachinery::{Status, request::UserInfo};
 use chainplate_manifest::Role;
-use std::{sync::Arc, time::Duration};
 use wasmtime::{
     AsContextMut,
     component::{Instance, InstancePre, Resource},
@@ -98,10 +96,7 @@ pub(super) struct Exports {
     authorizer: Option<bindings::authorizer::Authorizer>,
 }
 
-/// An admission plugin's decision; the error denies.
-pub(crate) type Decision = Result<Judgement, Status>;
-
-/// What becomes of an object that is not denied.
+/// What an admission hook makes of an object that it does not deny.
 #[derive(Debug)]
 pub(crate) enum Judgement {
     /// It stays as it is.
@@ -110,6 +105,17 @@ pub(crate) enum Judgement {
     Patch(Vec<u8>),
     /// It is replaced.
     Replace(Vec<u8>),
+}
+
+/// What an authorizer says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Allowed, and why.
+    Allow(String),
+    /// Refused, and why.
+    Deny(String),
+    /// For others to decide, and why.
+    NoOpinion(String),
 }
 
 /// Whom a token belongs to, as an authenticator says.
@@ -164,7 +170,7 @@ impl Plugin {
         call: Call,
         hook: &str,
         review: ReviewHandle,
-    ) -> Result<Decision, Fault> {
+    ) -> Result<Result<Judgement, Status>, Fault> {
         let name = &self.context.name;
         self.call(call, Doing::Admit(hook), async |store, exports| {
             let admission = part(&exports.admission, "admission")?;
@@ -205,50 +211,46 @@ impl Plugin {
         .await
     }
 
-    /// Asks an authenticator.
-    pub(crate) async fn authenticate(
-        &self,
-        token: &str,
-        audiences: &[String],
-    ) -> Result<Result<Option<Identity>, String>, Fault> {
+    /// Asks an authenticator whom a token belongs to; `None` if it is none of its tokens.
+    ///
+    /// # Errors
+    /// What is wrong with the token, or with the component.
+    pub async fn authenticate(&self, token: &str, audiences: &[String]) -> Result<Option<Identity>, String> {
         let call = Call::of_its_own(self.context.limits.timeout);
-        self.call(call, Doing::Authenticate, async |store, exports| {
-            let authenticator = part(&exports.authenticator, "authenticator")?;
-            let found = authenticator
-                .chainplate_server_token_review()
-                .call_authenticate(&mut *store, token, audiences)
-                .await?;
-            Ok(found
-                .map(|identity| identity.map(|it| Identity { user: user(it.user), audiences: it.audiences })))
-        })
-        .await
+        let found = self
+            .call(call, Doing::Authenticate, async |store, exports| {
+                let authenticator = part(&exports.authenticator, "authenticator")?;
+                let review = authenticator.chainplate_server_token_review();
+                review.call_authenticate(&mut *store, token, audiences).await
+            })
+            .await
+            .map_err(|fault| fault.to_string())??;
+        Ok(found.map(|identity| Identity { user: user(identity.user), audiences: identity.audiences }))
     }
 
-    /// Asks an authorizer; an error is no opinion.
-    pub(crate) async fn authorize(
-        &self,
-        request: &Arc<AccessRequest>,
-        limit: Duration,
-    ) -> Result<chain::Decision, String> {
-        let call = Call::of_its_own(limit.min(self.context.limits.timeout));
+    /// Asks an authorizer.
+    ///
+    /// # Errors
+    /// What is wrong with the component: no opinion.
+    pub async fn authorize(&self, request: AccessRequest) -> Result<Decision, String> {
+        let call = Call::of_its_own(self.context.limits.timeout);
         let decided = self
             .call(call, Doing::Authorize, async |store, exports| {
                 let authorizer = part(&exports.authorizer, "authorizer")?;
-                let handle = store.data_mut().table.push(AccessHandle(Arc::clone(request)))?;
+                let handle = store.data_mut().table.push(AccessHandle(request))?;
                 let borrowed = Resource::new_borrow(handle.rep());
                 let access = authorizer.chainplate_server_access_review();
                 let decided = access.call_authorize(&mut *store, borrowed).await?;
                 store.data_mut().table.delete(handle)?;
                 Ok(decided)
             })
-            .await;
-        match decided {
-            Ok(Ok(access_review::Decision::Allow(reason))) => Ok(chain::Decision::Allow(reason)),
-            Ok(Ok(access_review::Decision::Deny(reason))) => Ok(chain::Decision::Deny(reason)),
-            Ok(Ok(access_review::Decision::NoOpinion(reason))) => Ok(chain::Decision::NoOpinion(reason)),
-            Ok(Err(why)) => Err(format!("{}: {why}", self.name())),
-            Err(fault) => Err(format!("{}: {fault}", self.name())),
-        }
+            .await
+            .map_err(|fault| fault.to_string())??;
+        Ok(match decided {
+            access_review::Decision::Allow(reason) => Decision::Allow(reason),
+            access_review::Decision::Deny(reason) => Decision::Deny(reason),
+            access_review::Decision::NoOpinion(reason) => Decision::NoOpinion(reason),
+        })
     }
 
     /// Whether it says who somebody is.
