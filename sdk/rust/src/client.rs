@@ -6,7 +6,6 @@ mod address;
 #[cfg(test)]
 mod tests;
 
-pub use crate::host::send;
 use address::encode;
 use chainplate_apimachinery::{Status, Value};
 use serde::{Serialize, de::DeserializeOwned};
@@ -17,6 +16,14 @@ use std::ops::ControlFlow;
 const PAGE: usize = 500;
 /// Objects that [`Resource::list`] holds at most.
 pub const MOST: usize = 10_000;
+
+/// Sends a request and waits for the answer's body, at most 16 MiB. `method` is upper case, `path` may carry a query.
+///
+/// # Errors
+/// 403 for what was not granted, and the Status of any answer but 2xx.
+pub fn send(method: &str, path: &str, media_type: &str, body: &[u8]) -> Result<Vec<u8>, Status> {
+    crate::host::client_send(method, path, media_type, body)
+}
 
 /// A resource of this server, and how its objects are to be read and written.
 #[derive(Debug, Clone, PartialEq, Eq)]

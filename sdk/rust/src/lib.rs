@@ -21,6 +21,10 @@
 //! One instance serves one call at a time and is one of several: what is kept in `self` is a cache, never
 //! the truth. The truth is in storage.
 
+// The derive names this crate.
+#[cfg(test)]
+extern crate self as chainplate_sdk;
+
 pub mod admission;
 pub mod authenticator;
 pub mod authorizer;
@@ -30,14 +34,19 @@ pub mod bindings;
 pub mod client;
 pub mod controllers;
 pub mod converter;
+pub mod custom;
+pub mod extension;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub mod guest;
+pub mod logging;
 #[cfg(not(target_family = "wasm"))]
 pub mod native;
 mod plugin;
 pub mod registry;
+pub mod resource;
 mod server;
+mod store;
 
 #[cfg(target_family = "wasm")]
 mod wasm;
@@ -48,9 +57,15 @@ use native as host;
 use wasm as host;
 
 pub use chainplate_apimachinery as apimachinery;
+pub use chainplate_sdk_macros::Resource;
 pub use controllers::{Action, ObjectReference};
+pub use extension::{Api, Extension, ResourceServer, Served};
 pub use host::{
     Collection, Draft, Request, Response, StoredObject, conversion, publication, router, tasks, telemetry,
 };
 pub use plugin::Plugin;
+pub use resource::{HasStatus, ObjectMeta, Resource};
+pub use schemars;
+pub use serde;
 pub use server::{Column, FieldLabel, GroupVersion, Outcome, Page, Server};
+pub use store::{Items, Store};

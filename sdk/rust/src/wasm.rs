@@ -7,7 +7,8 @@ mod outward;
 pub use access::AccessRequest;
 pub use admission::{AdmissionAttributes, AdmissionRequest};
 pub(crate) use outward::start_controller;
-pub use outward::{conversion, send};
+pub(crate) use outward::client_send;
+pub use outward::conversion;
 
 use crate::{
     Column, FieldLabel, GroupVersion, Page,
