@@ -1,7 +1,6 @@
 //! Compiled definitions, kept per instance within bounds.
 
-use crate::definition::Definition;
-use chainplate_sdk::{Collection, apimachinery::Status};
+use chainplate_sdk::{Collection, apimachinery::Status, custom::Definition};
 use std::{cell::RefCell, rc::Rc};
 
 /// Greatest number of definitions that an instance keeps.

@@ -1,134 +1,33 @@
-//! What is told about a group for discovery (`customresource_discovery_controller.go`).
+//! What is told about this server's own group for discovery.
 
-use crate::definition::{condition_is, flag, text, versions};
-use base64::Engine as _;
-use chainplate_sdk::apimachinery::{Value, object};
+use crate::definition::{GROUP, KIND, RESOURCE, VERSION};
+use chainplate_sdk::{apimachinery::Value, custom::discovery::storage_version_hash};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
-
-/// The verbs of custom resources, in upstream's order.
-const VERBS: &[&str] = &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
-const VERBS_WHILE_TERMINATING: &[&str] = &["delete", "deletecollection", "get", "list", "watch"];
-
-/// The versions that the group serves, each once.
-pub(crate) fn served_versions(crds: &[Value]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for crd in crds.iter().filter(|crd| condition_is(crd, "Established", "True")) {
-        for version in versions(crd).filter(|version| flag(version, "served")) {
-            let name = text(version, "name");
-            if !names.iter().any(|there| there == name) {
-                names.push(name.to_owned());
-            }
-        }
-    }
-    names
-}
-
-/// The established definitions of the group that serve the version, with that version.
-pub(crate) fn serving<'a>(
-    crds: &'a [Value],
-    version: &'a str,
-) -> impl Iterator<Item = (&'a Value, &'a Value)> {
-    crds.iter().filter(|crd| condition_is(crd, "Established", "True")).filter_map(move |crd| {
-        let version = versions(crd).find(|this| text(this, "name") == version && flag(this, "served"))?;
-        Some((crd, version))
-    })
-}
-
-/// The `APIVersionDiscovery` of one version of a group.
-pub(crate) fn document(group: &str, version: &str, crds: &[Value]) -> Value {
-    let resources: Vec<Value> =
-        serving(crds, version).map(|(crd, serving)| resource(group, version, crd, serving)).collect();
-    json!({"version": version, "freshness": "Current", "resources": resources})
-}
-
-fn resource(group: &str, version: &str, crd: &Value, serving: &Value) -> Value {
-    let names = crd.pointer("/status/acceptedNames").unwrap_or(&Value::Null);
-    let kind = text(names, "kind");
-    let terminating = condition_is(crd, "Terminating", "True") || object::is_deleting(crd);
-    let response_kind = json!({"group": group, "version": version, "kind": kind});
-    let mut resource = json!({
-        "resource": text(names, "plural"),
-        "singularResource": text(names, "singular"),
-        "scope": text(crd.get("spec").unwrap_or(&Value::Null), "scope"),
-        "responseKind": response_kind,
-        "verbs": if terminating { VERBS_WHILE_TERMINATING } else { VERBS },
-    });
-    let mut subresources = Vec::new();
-    let has =
-        |name: &str| serving.pointer(&format!("/subresources/{name}")).is_some_and(|value| !value.is_null());
-    let verbs = json!(["get", "patch", "update"]);
-    if has("status") {
-        subresources.push(json!({"subresource": "status", "responseKind": response_kind, "verbs": verbs}));
-    }
-    if has("scale") {
-        let kind = json!({"group": "autoscaling", "version": "v1", "kind": "Scale"});
-        subresources.push(json!({"subresource": "scale", "responseKind": kind, "verbs": verbs}));
-    }
-    if let Some(map) = resource.as_object_mut() {
-        for key in ["shortNames", "categories"] {
-            if let Some(list) =
-                names.get(key).filter(|list| list.as_array().is_some_and(|list| !list.is_empty()))
-            {
-                map.insert(key.into(), list.clone());
-            }
-        }
-        if !subresources.is_empty() {
-            map.insert("subresources".into(), subresources.into());
-        }
-        if let Some(storage) =
-            versions(crd).find(|version| flag(version, "storage") && flag(version, "served"))
-        {
-            map.insert("storageVersionHash".into(), hash(group, text(storage, "name"), kind).into());
-        }
-    }
-    resource
-}
 
 /// The version that upstream still keeps definitions in; clients compare the hash of it. Here they are kept in the version
 /// they are served in, which has the same fields.
 const STORED_VERSION: &str = "v1beta1";
 
-/// `storageVersionHash`: the first eight bytes of the digest of `group/version/kind`.
-fn hash(group: &str, version: &str, kind: &str) -> String {
-    let digest = Sha256::digest(format!("{group}/{version}/{kind}"));
-    base64::engine::general_purpose::STANDARD.encode(&digest[..8])
-}
-
 /// The discovery of this server's own group.
 pub(crate) fn own() -> Value {
-    let kind = json!({"group": "", "version": "", "kind": crate::definition::KIND});
-    json!({"version": crate::definition::VERSION, "freshness": "Current", "resources": [{
-        "resource": crate::definition::RESOURCE,
+    let kind = json!({"group": "", "version": "", "kind": KIND});
+    json!({"version": VERSION, "freshness": "Current", "resources": [{
+        "resource": RESOURCE,
         "singularResource": "customresourcedefinition",
         "scope": "Cluster",
         "responseKind": kind,
         "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
         "shortNames": ["crd", "crds"],
         "categories": ["api-extensions"],
-        "storageVersionHash": hash(crate::definition::GROUP, STORED_VERSION, crate::definition::KIND),
+        "storageVersionHash": storage_version_hash(GROUP, STORED_VERSION, KIND),
         "subresources": [{"subresource": "status", "responseKind": kind, "verbs": ["get", "patch", "update"]}],
     }]})
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
-    fn established_definitions_are_told() {
-        let crd = json!({"spec": {"group": "g", "scope": "Namespaced", "versions": [
-                {"name": "v1", "served": true, "storage": true, "subresources": {"status": {}, "scale": {}}}, {"name": "v2", "served": false}]},
-            "status": {"acceptedNames": {"plural": "widgets", "singular": "widget", "kind": "Widget", "shortNames": ["wd"]},
-                "conditions": [{"type": "Established", "status": "True"}]}});
-        assert_eq!(served_versions(std::slice::from_ref(&crd)), ["v1"]);
-        let document = document("g", "v1", std::slice::from_ref(&crd));
-        let resource = &document["resources"][0];
-        assert_eq!(resource["resource"], "widgets");
-        assert_eq!(resource["verbs"].as_array().unwrap().len(), 8);
-        assert_eq!(resource["subresources"][1]["responseKind"]["group"], "autoscaling");
-        assert_eq!(resource["shortNames"], json!(["wd"]));
-        assert!(serving(std::slice::from_ref(&crd), "v2").next().is_none());
-        assert_eq!(own()["resources"][0]["storageVersionHash"], "jfWCUB31mvA=");
+    fn the_storage_version_is_told_as_upstream_tells_it() {
+        assert_eq!(super::own()["resources"][0]["storageVersionHash"], "jfWCUB31mvA=");
     }
 }

@@ -11,9 +11,7 @@ mod custom;
 mod definition;
 mod discovery;
 mod lifecycle;
-mod managed;
 mod naming;
-mod openapi;
 mod server;
 mod strategy;
 #[cfg(test)]

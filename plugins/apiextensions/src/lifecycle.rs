@@ -7,11 +7,12 @@
 
 use crate::{
     definition::{self, GROUP, KIND, RESOURCE, VERSION, text},
-    discovery, naming, openapi,
+    naming,
 };
 use chainplate_sdk::{
     Collection, GroupVersion,
     apimachinery::{Status, Value, object, time},
+    custom::{discovery, openapi},
     publication,
 };
 use std::collections::BTreeSet;
@@ -183,7 +184,7 @@ pub(crate) fn publish_own() -> Result<(), Status> {
     publication::publish(&[GroupVersion {
         group: GROUP.into(),
         version: VERSION.into(),
-        discovery: discovery::own().to_string().into_bytes(),
+        discovery: crate::discovery::own().to_string().into_bytes(),
         // As upstream's table of local APIServices.
         group_priority_minimum: 16_700,
         version_priority: 15,

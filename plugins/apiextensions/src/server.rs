@@ -2,8 +2,7 @@
 
 use crate::{
     cache::Cache,
-    cleanup,
-    custom::{self, Transforms},
+    cleanup, custom,
     definition::{GROUP, RESOURCE, VERSION},
     lifecycle,
     strategy::Definitions,
@@ -11,6 +10,7 @@ use crate::{
 use chainplate_sdk::{
     Collection, Outcome, Request, Server,
     apimachinery::{Status, Value, request::Verb},
+    custom::Transforms,
     registry, router, tasks, telemetry,
 };
 use serde::Deserialize;

@@ -2,7 +2,7 @@
 
 use crate::{
     definition::{self, FINALIZER, GROUP, KIND, RESOURCE, VERSION, flag, schema_of, text, versions},
-    managed, validation,
+    validation,
 };
 use chainplate_sdk::{
     apimachinery::{Status, Value, field, managed_fields, object, schema},
@@ -51,7 +51,7 @@ impl Definitions {
         let shape = self.shape?;
         let mut empty = json!({"apiVersion": self.descriptor.api_version(), "kind": KIND, "metadata": {}});
         chainplate_types::complete(shape, &mut empty);
-        let reset = managed::members(if subresource == "status" { &["spec"] } else { &["status"] });
+        let reset = fields::members(if subresource == "status" { &["spec"] } else { &["status"] });
         let convert = managed_fields::one_version;
         let context = managed_fields::Context { shape, empty: &empty, reset: &reset, convert: &convert };
         Some(then(&context))

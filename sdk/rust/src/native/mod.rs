@@ -2,8 +2,10 @@
 //!
 //! State is per thread, so tests in parallel do not meet. [`reset`] empties it.
 
+mod send;
 mod store;
 
+pub use send::{send, send_as};
 pub use store::{Memory, Store};
 
 use crate::{Column, FieldLabel, GroupVersion, Page};
@@ -213,16 +215,26 @@ pub enum Plan {
 pub struct Response {
     plan: Plan,
     headers: Vec<(String, String)>,
+    /// What the host does to stored documents on their way out.
+    conversion: Option<Transform>,
 }
+
+/// A transform and its argument.
+type Transform = (String, Vec<u8>);
 
 impl Response {
     fn of(plan: Plan) -> Self {
-        Self { plan, headers: Vec::new() }
+        Self { plan, headers: Vec::new(), conversion: None }
     }
 
     /// Bytes as they are.
     pub fn bytes(code: u16, media_type: &str, body: &[u8]) -> Self {
         Self::of(Plan::Bytes(code, media_type.to_owned(), body.to_owned()))
+    }
+
+    fn converted(mut self, of: &Collection) -> Self {
+        self.conversion = of.conversion.borrow().clone();
+        self
     }
 
     /// A Kubernetes document in JSON.
@@ -231,8 +243,8 @@ impl Response {
     }
 
     /// An object that was just read or written.
-    pub fn stored(code: u16, _of: &Collection, object: &StoredObject) -> Self {
-        Self::of(Plan::Json(code, object.value()))
+    pub fn stored(code: u16, of: &Collection, object: &StoredObject) -> Self {
+        Self::of(Plan::Json(code, object.value())).converted(of)
     }
 
     /// An object that is not stored (a dry run).
@@ -243,11 +255,12 @@ impl Response {
     /// GET of one stored object.
     pub fn object(of: &Collection, namespace: Option<&str>, name: &str) -> Self {
         Self::of(Plan::Object(of.storage_prefix.clone(), namespace.map(str::to_owned), name.to_owned()))
+            .converted(of)
     }
 
     /// LIST or WATCH.
     pub fn list(of: &Collection, namespace: Option<&str>) -> Self {
-        Self::of(Plan::List(of.storage_prefix.clone(), namespace.map(str::to_owned)))
+        Self::of(Plan::List(of.storage_prefix.clone(), namespace.map(str::to_owned))).converted(of)
     }
 
     /// Sets a header of the answer.
@@ -315,6 +328,7 @@ pub struct Collection {
     group: String,
     resource: String,
     storage_prefix: String,
+    conversion: RefCell<Option<Transform>>,
 }
 
 impl Collection {
@@ -330,7 +344,12 @@ impl Collection {
         _namespaced: bool,
         storage_prefix: &str,
     ) -> Result<Self, Status> {
-        Ok(Self { group: group.into(), resource: resource.into(), storage_prefix: storage_prefix.into() })
+        Ok(Self {
+            group: group.into(),
+            resource: resource.into(),
+            storage_prefix: storage_prefix.into(),
+            conversion: RefCell::default(),
+        })
     }
 
     /// The kind of lists.
@@ -346,7 +365,9 @@ impl Collection {
     pub fn set_table(&self, _columns: &[Column], _rows_transform: &str, _argument: &[u8]) {}
 
     /// The transform that turns stored documents into served ones.
-    pub fn set_conversion(&self, _transform: &str, _argument: &[u8]) {}
+    pub fn set_conversion(&self, transform: &str, argument: &[u8]) {
+        self.conversion.replace(Some((transform.to_owned(), argument.to_owned())));
+    }
 
     /// How long objects live; here for ever.
     pub fn set_ttl(&self, _seconds: u32) {}

@@ -2,8 +2,8 @@
 
 use super::Manager;
 use chainplate_apimachinery::{
-    Cause, Status, Value,
-    managed_fields::{self, ApplyError, Context},
+    Cause, Map, Status, Value,
+    managed_fields::{self, ApplyError, Context, Set},
     object,
     shape::Shape,
     strategic::{self, PatchError},
@@ -16,6 +16,12 @@ fn manager<'a>(by: &Manager<'a>) -> managed_fields::Manager<'a> {
         subresource: by.subresource,
         time: by.time,
     }
+}
+
+/// A set of top-level members: what [`Context::reset`] wants.
+pub fn members(names: &[&str]) -> Set {
+    let all: Map = names.iter().map(|name| (format!("f:{name}"), Value::Object(Map::new()))).collect();
+    Set::from_value(&Value::Object(all))
 }
 
 /// Records who changed what; what [`Strategy::track`](super::Strategy::track) is to do for a type of that shape.

@@ -2,7 +2,7 @@
 //! under another schema.
 
 use super::strategy;
-use chainplate_sdk::apimachinery::{
+use chainplate_apimachinery::{
     Status, Value, object,
     schema::{Schema, column::PrinterColumn},
     time,
@@ -10,9 +10,9 @@ use chainplate_sdk::apimachinery::{
 use std::{cell::RefCell, rc::Rc};
 
 /// The transform that makes the cells of a row.
-pub(super) const ROWS: &str = "rows";
+pub const ROWS: &str = "rows";
 /// The transform that brings stored objects into a version.
-pub(super) const READ: &str = "read";
+pub const READ: &str = "read";
 
 /// Greatest number of arguments that an instance keeps in compiled form.
 const MAX_KEPT: usize = 32;
@@ -25,19 +25,14 @@ enum Compiled {
 
 /// Arguments that were used last, compiled.
 #[derive(Debug, Default)]
-pub(crate) struct Transforms(RefCell<Vec<(Vec<u8>, Rc<Compiled>)>>);
+pub struct Transforms(RefCell<Vec<(Vec<u8>, Rc<Compiled>)>>);
 
 impl Transforms {
     /// Runs the transform `name` over a batch.
     ///
     /// # Errors
     /// 500 for an unknown transform, an argument or an object that cannot be read.
-    pub(crate) fn apply(
-        &self,
-        name: &str,
-        argument: &[u8],
-        objects: Vec<Vec<u8>>,
-    ) -> Result<Vec<Vec<u8>>, Status> {
+    pub fn apply(&self, name: &str, argument: &[u8], objects: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, Status> {
         let compiled = self.compiled(name, argument)?;
         let now = time::now();
         objects
@@ -53,7 +48,7 @@ impl Transforms {
                         Value::from_iter(std::iter::once(name).chain(cells)).to_string().into_bytes()
                     }
                     Compiled::Read { schema, api_version, kind } => {
-                        strategy::read(schema, api_version, kind, &mut object);
+                        strategy::fit(schema, api_version, kind, &mut object);
                         object::encode_unsaved(&object)
                     }
                 })

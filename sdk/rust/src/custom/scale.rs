@@ -1,7 +1,7 @@
 //! The scale subresource of custom resources.
 
-use crate::definition::Scale;
-use chainplate_sdk::apimachinery::{Map, Status, Value, field};
+use super::definition::Scale;
+use chainplate_apimachinery::{Map, Status, Value, field};
 use serde_json::json;
 
 fn walk<'a>(object: &'a Value, path: &[String]) -> Result<Option<&'a Value>, String> {

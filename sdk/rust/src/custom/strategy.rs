@@ -1,29 +1,40 @@
 //! What the schema of a version makes of its objects (`apiextensions-apiserver/pkg/registry/customresource`).
 
-use super::scale;
-use crate::{
+use super::{
+    Behaviour,
     definition::{Definition, Version},
-    managed,
+    scale,
 };
-use chainplate_sdk::{
-    apimachinery::{
-        Status, Value, field, managed_fields, names, object,
-        schema::{Resource, Schema, defaulting, embedded, list_type, prune, validate},
-    },
+use crate::{
+    Collection, Outcome, Request,
     registry::{Context, Descriptor, Malformed, Manager, Strategy, fields},
 };
+use chainplate_apimachinery::{
+    Status, Value, field, managed_fields, names, object,
+    schema::{Resource, Schema, defaulting, embedded, list_type, prune, validate},
+};
 use serde_json::json;
+use std::fmt;
 
-/// The strategy of the objects of one version.
-#[derive(Debug)]
-pub(super) struct Objects<'a> {
+/// The strategy of the objects of one version: what its schema says, and what code adds.
+pub struct Objects<'a> {
     definition: &'a Definition,
     version: &'a Version,
+    behaviour: &'a dyn Behaviour,
+}
+
+impl fmt::Debug for Objects<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Objects")
+            .field("version", &self.version.descriptor.api_version())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Objects<'a> {
-    pub(super) fn new(definition: &'a Definition, version: &'a Version) -> Self {
-        Self { definition, version }
+    /// The objects of `definition` as they are in `version`.
+    pub fn new(definition: &'a Definition, version: &'a Version, behaviour: &'a dyn Behaviour) -> Self {
+        Self { definition, version, behaviour }
     }
 
     /// Runs `then` with what managed fields must know of the objects.
@@ -39,12 +50,12 @@ impl<'a> Objects<'a> {
             _ if descriptor.has_status() => &["status"],
             _ => &[],
         };
-        let reset = managed::members(reset);
-        // Versions differ in nothing but their name and their schema.
+        let reset = fields::members(reset);
         let convert = |object: &Value, api_version: &str| {
             let (group, version) = api_version.split_once('/')?;
             let version = self.definition.version(version).filter(|_| group == self.definition.group)?;
             let mut object = object.clone();
+            self.behaviour.convert(&mut object, &self.version.name, &version.name).ok()?;
             object.as_object_mut()?.insert("apiVersion".into(), api_version.into());
             Some((object, Resource::new(&version.schema)))
         };
@@ -53,8 +64,28 @@ impl<'a> Objects<'a> {
     }
 }
 
-/// Brings a stored document into the form of a version.
-pub(super) fn read(schema: &Schema, api_version: &str, kind: &str, document: &mut Value) {
+/// Brings a stored document into `version`.
+///
+/// # Errors
+/// 500 when there is no conversion from the version it was stored in.
+pub fn read(version: &Version, behaviour: &dyn Behaviour, document: &mut Value) -> Result<(), Status> {
+    let descriptor = &version.descriptor;
+    let stored = document.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    let stored = stored.rsplit('/').next().unwrap_or_default().to_owned();
+    if stored != version.name {
+        behaviour.convert(document, &stored, &version.name)?;
+    }
+    if version.read_argument.is_some() {
+        fit(&version.schema, &descriptor.api_version(), &descriptor.kind, document);
+    } else if let Some(root) = document.as_object_mut() {
+        root.insert("apiVersion".into(), descriptor.api_version().into());
+        root.insert("kind".into(), descriptor.kind.clone().into());
+    }
+    Ok(())
+}
+
+/// Gives a stored document the form of a schema, and the name of its version.
+pub(super) fn fit(schema: &Schema, api_version: &str, kind: &str, document: &mut Value) {
     if let Some(root) = document.as_object_mut() {
         root.insert("apiVersion".into(), api_version.into());
         root.insert("kind".into(), kind.into());
@@ -78,27 +109,37 @@ impl Strategy for Objects<'_> {
     }
 
     fn decode_protobuf(&self, body: &[u8], default: (&str, &str)) -> Result<Value, Malformed> {
-        chainplate_types::protobuf::decode(body, default)
+        self.behaviour.decode_protobuf(body, default)
     }
 
     fn default(&self, object: &mut Value) {
         defaulting::default(&self.version.schema, object);
+        self.behaviour.default(&self.version.name, object);
     }
 
     fn from_storage(&self, document: &mut Value) -> Result<(), Status> {
-        let descriptor = &self.version.descriptor;
-        if self.version.read_argument.is_some() {
-            read(&self.version.schema, &descriptor.api_version(), &descriptor.kind, document);
-        } else if let Some(root) = document.as_object_mut() {
-            root.insert("apiVersion".into(), descriptor.api_version().into());
-            root.insert("kind".into(), descriptor.kind.clone().into());
+        read(self.version, self.behaviour, document)
+    }
+
+    fn to_storage(&self, object: &mut Value) -> Result<(), Status> {
+        let Some(storage) = self.behaviour.stored_version().filter(|storage| *storage != self.version.name)
+        else {
+            return Ok(());
+        };
+        self.behaviour.convert(object, &self.version.name, storage)?;
+        if let Some(root) = object.as_object_mut() {
+            root.insert("apiVersion".into(), format!("{}/{storage}", self.definition.group).into());
         }
         Ok(())
     }
 
+    fn prepare_for_create(&self, context: &Context<'_>, object: &mut Value) {
+        self.behaviour.prepare(context, &self.version.name, object, None);
+    }
+
     fn prepare_for_update(&self, context: &Context<'_>, object: &mut Value, old: &Value) {
         if context.subresource != "status" {
-            return;
+            return self.behaviour.prepare(context, &self.version.name, object, Some(old));
         }
         // Only the status and who owns its fields are taken (`statusStrategy.PrepareForUpdate`).
         let fields = object::metadata_mut(object).and_then(|metadata| metadata.remove("managedFields"));
@@ -107,9 +148,10 @@ impl Strategy for Objects<'_> {
             metadata.remove("managedFields");
             metadata.extend(fields.map(|fields| ("managedFields".to_owned(), fields)));
         }
+        self.behaviour.prepare(context, &self.version.name, object, Some(old));
     }
 
-    fn validate(&self, _context: &Context<'_>, object: &Value) -> Vec<field::Error> {
+    fn validate(&self, context: &Context<'_>, object: &Value) -> Vec<field::Error> {
         let schema = &self.version.schema;
         let mut errors = validate::validate(schema, object, "");
         if let Some(paths) = &self.version.scale {
@@ -118,6 +160,9 @@ impl Strategy for Objects<'_> {
         }
         errors.extend(embedded::validate(schema, object));
         errors.extend(list_type::validate(schema, object));
+        if errors.is_empty() {
+            errors = self.behaviour.validate(context, &self.version.name, object, None);
+        }
         errors
     }
 
@@ -145,22 +190,27 @@ impl Strategy for Objects<'_> {
         if list_type::validate(schema, old).is_empty() {
             errors.extend(list_type::validate(schema, object));
         }
+        if errors.is_empty() {
+            errors = self.behaviour.validate(context, &self.version.name, object, Some(old));
+        }
         errors
     }
 
-    fn warnings(&self, _context: &Context<'_>, object: &Value, old: Option<&Value>) -> Vec<String> {
+    fn warnings(&self, context: &Context<'_>, object: &Value, old: Option<&Value>) -> Vec<String> {
         let mut added: Vec<&str> = object::finalizers(object)
             .filter(|finalizer| {
                 !old.is_some_and(|old| object::finalizers(old).any(|there| there == *finalizer))
             })
             .collect();
         added.sort_unstable();
-        added.into_iter().flat_map(finalizer_warnings).collect()
+        let mut warnings: Vec<String> = added.into_iter().flat_map(finalizer_warnings).collect();
+        warnings.extend(self.behaviour.warnings(context, &self.version.name, object, old));
+        warnings
     }
 
     fn begin_write(
         &self,
-        _context: &Context<'_>,
+        context: &Context<'_>,
         object: &mut Value,
         old: Option<&Value>,
     ) -> Result<(), Status> {
@@ -174,7 +224,11 @@ impl Strategy for Objects<'_> {
                 why,
             ));
         }
-        Ok(())
+        self.behaviour.before_write(context, &self.version.name, object, old)
+    }
+
+    fn before_delete(&self, context: &Context<'_>, object: &mut Value) -> Result<(), Status> {
+        self.behaviour.before_delete(context, &self.version.name, object)
     }
 
     fn track(&self, manager: &Manager<'_>, old: Option<&Value>, object: &mut Value) {
@@ -211,6 +265,10 @@ impl Strategy for Objects<'_> {
             Some(paths) => scale::set(paths, object, view),
             None => Err(Status::unknown_resource()),
         }
+    }
+
+    fn custom(&self, request: &Request<'_>, collection: &Collection) -> Result<Outcome, Status> {
+        self.behaviour.subresource(request, collection)
     }
 }
 
@@ -254,7 +312,7 @@ mod tests {
         );
         let mut object =
             json!({"apiVersion": "g/v1", "kind": "W", "metadata": {"name": "a"}, "spec": {"old": 1}});
-        read(&schema, "g/v2", "W", &mut object);
+        fit(&schema, "g/v2", "W", &mut object);
         assert_eq!(
             object,
             json!({"apiVersion": "g/v2", "kind": "W", "metadata": {"name": "a"}, "spec": {"color": "blue"}})

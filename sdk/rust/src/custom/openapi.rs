@@ -1,10 +1,10 @@
 //! The OpenAPI v3 document of a group and version (`apiextensions-apiserver/pkg/controller/openapi/builder`).
 
-use crate::{
+use super::{
     definition::{schema_of, text},
     discovery,
 };
-use chainplate_sdk::apimachinery::{Map, Value};
+use chainplate_apimachinery::{Map, Value};
 use serde_json::json;
 use std::sync::OnceLock;
 
@@ -18,7 +18,7 @@ const PATCH_TYPES: &[&str] =
     &["application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json"];
 
 /// The document of all established definitions of the group that serve the version.
-pub(crate) fn document(group: &str, version: &str, crds: &[Value]) -> Value {
+pub fn document(group: &str, version: &str, crds: &[Value]) -> Value {
     let mut paths = Map::new();
     let mut schemas = shared_schemas().clone();
     for (crd, serving) in discovery::serving(crds, version) {
