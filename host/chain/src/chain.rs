@@ -4,6 +4,7 @@ use crate::{
     claims::Claims,
     config::{ComponentConfiguration, ServerChainConfiguration, Source},
     metrics::Metrics,
+    outbound,
     plugin::{self, Fault, Hook, Plugin, PluginContext, Step},
     publications::Publications,
     request::Request,
@@ -247,8 +248,9 @@ impl Loader<'_> {
         let engine = chainplate_engine::engine(trust)
             .map_err(|source| Error::Engine { name: name.to_owned(), source })?;
         let broken = |why: String| Error::Start { name: name.to_owned(), why };
-        let linker = plugin::linker(&engine).map_err(|error| broken(format!("{error:#}")))?;
+        let mut linker = plugin::linker(&engine).map_err(|error| broken(format!("{error:#}")))?;
         if trust == Trust::ThirdParty {
+            outbound::link(&mut linker).map_err(|error| broken(format!("{error:#}")))?;
             tick(&engine).map_err(|error| broken(format!("no thread for interruptions: {error}")))?;
         }
         let linked = Arc::new(Linked { engine, linker });
@@ -275,14 +277,18 @@ impl Loader<'_> {
                 (Trust::ThirdParty, linked, component, digest)
             }
         };
+        let limits = configuration.limits.effective(trust);
+        let metrics = self.host.metrics.outbound(name);
+        let outbound = outbound::Client::load(configuration, &limits, metrics).await.map_err(broken)?;
         let context = PluginContext {
             name: name.clone(),
             digest,
             grants: configuration.grants.clone(),
-            limits: configuration.limits.effective(trust),
+            limits,
             claims: Claims::default(),
             tasks: Tasks::default(),
             metrics: self.host.metrics.plugin(name),
+            outbound,
             store: self.host.store.clone(),
             publications: Arc::clone(self.publications),
             stopped: self.host.stopped.clone(),

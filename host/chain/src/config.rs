@@ -34,6 +34,10 @@ pub struct ComponentConfiguration {
     /// What it may use.
     #[serde(default)]
     pub limits: Limits,
+    /// A PEM file of the certificate authorities that its HTTP requests trust, in place of the system's; a relative path
+    /// starts at the configuration file.
+    #[serde(default, rename = "outboundCAFile")]
+    pub outbound_ca_file: Option<PathBuf>,
 }
 
 /// Where a component's code is.
@@ -62,6 +66,10 @@ pub struct Grants {
     /// Whether it may read what others publish (the aggregator does).
     #[serde(default)]
     pub publications: bool,
+    /// Where it may send HTTP requests: `api.example.com` (https, port 443), `https://*.example.com` (one label),
+    /// `http://127.0.0.1:8080`. A name that leads to an inner address is refused; the address itself may be granted.
+    #[serde(default)]
+    pub outbound: Vec<String>,
 }
 
 impl Grants {
@@ -98,6 +106,10 @@ pub struct Limits {
     pub calls_per_instance: Option<u32>,
     /// Bytes that one call may hand to the host.
     pub hostcall_bytes: Option<Bytes>,
+    /// HTTP requests to the outside at a time, over all instances.
+    pub outbound_requests: Option<usize>,
+    /// Bytes of one such request's body, and of its answer's.
+    pub outbound_bytes: Option<Bytes>,
 }
 
 /// A number of bytes.
@@ -144,6 +156,10 @@ pub struct EffectiveLimits {
     pub calls_per_instance: u32,
     /// Bytes that one call may hand to the host.
     pub hostcall_bytes: usize,
+    /// HTTP requests to the outside at a time, over all instances.
+    pub outbound_requests: usize,
+    /// Bytes of one such request's body, and of its answer's.
+    pub outbound_bytes: usize,
 }
 
 impl Limits {
@@ -159,6 +175,8 @@ impl Limits {
             instances: self.instances.unwrap_or(if shipped { 128 } else { 32 }),
             calls_per_instance: self.calls_per_instance.unwrap_or(if shipped { 1_000_000 } else { 1000 }),
             hostcall_bytes: self.hostcall_bytes.map_or(64 << 20, |bytes| bytes.0),
+            outbound_requests: self.outbound_requests.unwrap_or(8),
+            outbound_bytes: self.outbound_bytes.map_or(8 << 20, |bytes| bytes.0),
         }
     }
 }
@@ -189,7 +207,7 @@ const API_VERSION: &str = "chainplate.dev/v1alpha1";
 const KIND: &str = "ServerChainConfiguration";
 
 impl ServerChainConfiguration {
-    /// Reads the file. Relative component paths are resolved against its directory.
+    /// Reads the file. Relative paths in it are resolved against its directory.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Invalid`] with every fault.
@@ -200,6 +218,9 @@ impl ServerChainConfiguration {
         let directory = path.parent().unwrap_or(Path::new("."));
         for component in &mut configuration.components {
             if let Source::Path(file) = &mut component.source {
+                *file = directory.join(&*file);
+            }
+            if let Some(file) = &mut component.outbound_ca_file {
                 *file = directory.join(&*file);
             }
         }
@@ -242,6 +263,11 @@ impl ServerChainConfiguration {
             }
             if component.limits.instances == Some(0) || component.limits.calls_per_instance == Some(0) {
                 faults.push(format!("component {name:?}: a limit of 0 lets it serve nothing"));
+            }
+            for grant in &component.grants.outbound {
+                if let Err(why) = grant.parse::<crate::OutboundGrant>() {
+                    faults.push(format!("component {name:?}: {why}"));
+                }
             }
         }
         faults
@@ -287,9 +313,14 @@ components:
 
     #[test]
     fn every_fault_is_told_at_once() {
-        let text = "{apiVersion: v1, kind: Chain, components: [{name: A, source: {builtin: core}, limits: {instances: 0}}]}";
+        let text = "{apiVersion: v1, kind: Chain, components: [{name: A, source: {builtin: core}, limits: {instances: 0}, grants: {outbound: ['ftp://a.example.com']}}]}";
         let error = ServerChainConfiguration::parse("test", text).unwrap_err().to_string();
-        for part in ["not chainplate.dev/v1alpha1", "\"A\" must be lower-case", "limit of 0"] {
+        for part in [
+            "not chainplate.dev/v1alpha1",
+            "\"A\" must be lower-case",
+            "limit of 0",
+            "\"ftp://a.example.com\" is no origin",
+        ] {
             assert!(error.contains(part), "{error}");
         }
     }

@@ -1,6 +1,6 @@
 //! One instance of a component: its store, its limits, its handles.
 
-use crate::plugin::PluginContext;
+use crate::{outbound, plugin::PluginContext};
 use std::sync::Arc;
 use wasmtime::{ResourceLimiter, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -13,6 +13,7 @@ pub(crate) struct State {
     pub(crate) table: ResourceTable,
     pub(crate) plugin: Arc<PluginContext>,
     pub(crate) limiter: Limiter,
+    pub(crate) outbound: outbound::Sender,
     wasi: WasiCtx,
 }
 
@@ -21,9 +22,10 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
         let limiter = Limiter { used: 0, limit: plugin.limits.memory };
-        // No arguments, environment, files or network; output goes nowhere (logs have an import of their own).
+        let outbound = outbound::Sender::new(&plugin.outbound);
+        // No arguments, environment, files or sockets; output goes nowhere (logs have an import of their own).
         let wasi = WasiCtx::builder().build();
-        Self { table, plugin, limiter, wasi }
+        Self { table, plugin, limiter, outbound, wasi }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod config;
 pub mod imports;
 mod instance;
 mod metrics;
+mod outbound;
 mod plugin;
 mod publications;
 mod request;
@@ -18,6 +19,7 @@ mod tasks;
 
 pub use chain::{Answer, Chain, Error, Host, Shipped};
 pub use metrics::Metrics;
+pub use outbound::Grant as OutboundGrant;
 pub use plugin::Plugin;
 pub use publications::{GroupVersion, Publications};
 pub use request::{Body, ReadBody, Request, Warn};

@@ -35,6 +35,7 @@ pub struct Metrics {
     instances: Family<PluginLabel, Gauge>,
     memory: Family<PluginLabel, Gauge>,
     events: Family<NameLabel, Counter>,
+    outbound: Family<OutcomeLabel, Counter>,
 }
 
 impl Default for Metrics {
@@ -50,6 +51,7 @@ impl Default for Metrics {
             instances: Family::default(),
             memory: Family::default(),
             events: Family::default(),
+            outbound: Family::default(),
         }
     }
 }
@@ -69,6 +71,15 @@ impl Metrics {
         registry.register("instances", "Live instances, warm ones included", self.instances.clone());
         registry.register("memory_bytes", "Linear memory of all live instances", self.memory.clone());
         registry.register("events", "What a component counts itself, by name", self.events.clone());
+        registry.register(
+            "outbound_requests",
+            "Requests of a component to the outside, by the class of the answer's code or why there was none",
+            self.outbound.clone(),
+        );
+    }
+
+    pub(crate) fn outbound(&self, name: &str) -> OutboundMetrics {
+        OutboundMetrics { plugin: name.to_owned(), requests: self.outbound.clone() }
     }
 
     pub(crate) fn plugin(&self, name: &str) -> PluginMetrics {
@@ -128,5 +139,18 @@ impl PluginMetrics {
             counter.inc_by(delta);
             counters.insert(name.to_owned(), counter);
         }
+    }
+}
+
+/// The series of one component's requests to the outside.
+#[derive(Debug)]
+pub(crate) struct OutboundMetrics {
+    plugin: String,
+    requests: Family<OutcomeLabel, Counter>,
+}
+
+impl OutboundMetrics {
+    pub(crate) fn count(&self, outcome: &'static str) {
+        self.requests.get_or_create_owned(&OutcomeLabel { plugin: self.plugin.clone(), outcome }).inc();
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     config::{EffectiveLimits, Grants},
     instance::State,
     metrics::PluginMetrics,
+    outbound,
     publications::Publications,
     tasks::Tasks,
 };
@@ -33,6 +34,7 @@ pub(crate) struct PluginContext {
     pub(crate) claims: Claims,
     pub(crate) tasks: Tasks,
     pub(crate) metrics: PluginMetrics,
+    pub(crate) outbound: Arc<outbound::Client>,
     pub(crate) store: Store,
     pub(crate) publications: Arc<Publications>,
     /// Turns true when the host stops.

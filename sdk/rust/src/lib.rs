@@ -15,6 +15,7 @@ pub mod bindings;
 pub mod guest;
 #[cfg(not(target_family = "wasm"))]
 pub mod native;
+pub mod outbound;
 pub mod registry;
 mod server;
 

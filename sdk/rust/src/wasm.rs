@@ -1,5 +1,7 @@
 //! The facade on the host's imports.
 
+pub(crate) mod outbound;
+
 use crate::{
     Column, FieldLabel, GroupVersion, Page,
     bindings::chainplate::server::{http, storage, types as wire},

@@ -2,6 +2,7 @@
 //!
 //! State is per thread, so tests in parallel do not meet. [`reset`] empties it.
 
+pub mod outbound;
 mod store;
 
 pub use store::{Memory, Store};
@@ -40,6 +41,7 @@ fn store() -> Rc<dyn Store> {
 pub fn reset() {
     use_store(Rc::new(Memory::default()));
     TOLD.set(Told::default());
+    outbound::reset();
 }
 
 /// Has this thread's collections stand on another store.
