@@ -7,5 +7,6 @@ mod http;
 mod kube_rs;
 mod kubectl;
 mod lifecycle;
+mod outbound;
 mod storage;
 mod support;

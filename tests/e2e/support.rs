@@ -246,7 +246,8 @@ pub(crate) fn component(package: &str) -> PathBuf {
         let target = Path::new(env!("CARGO_BIN_EXE_chainplate")).parent().unwrap().join("../components");
         let mut cargo = Command::new(env!("CARGO"));
         cargo.current_dir(&root).args(["build", "--locked", "--quiet", "--profile", "component"]);
-        cargo.args(["--target", "wasm32-wasip2", "-p", "hello", "-p", "faulty", "--target-dir"]).arg(&target);
+        cargo.args(["--target", "wasm32-wasip2", "--target-dir"]).arg(&target);
+        cargo.args(["-p", "hello", "-p", "releases", "-p", "faulty"]);
         for (name, _) in std::env::vars() {
             if name.starts_with("CARGO_") || name.starts_with("RUSTC") || name == "RUSTFLAGS" {
                 cargo.env_remove(name);
