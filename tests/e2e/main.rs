@@ -8,5 +8,6 @@ mod kube_rs;
 mod kubectl;
 mod lifecycle;
 mod reload;
+mod outbound;
 mod storage;
 mod support;

@@ -261,7 +261,7 @@ pub(crate) fn component(package: &str) -> PathBuf {
 }
 
 /// The components of this workspace that tests load, with their directories.
-const COMPONENTS: [(&str, &str); 7] = [
+const COMPONENTS: [(&str, &str); 9] = [
     ("hello", "plugins/examples/hello"),
     ("faulty", "tests/fixtures/faulty"),
     ("faulty-plugin", "tests/fixtures/faulty-plugin"),
@@ -269,6 +269,8 @@ const COMPONENTS: [(&str, &str); 7] = [
     ("unique-hosts", "plugins/examples/unique-hosts"),
     ("defaults", "plugins/examples/defaults"),
     ("jwt-issuer", "plugins/examples/jwt-issuer"),
+    ("releases", "plugins/examples/releases"),
+    ("websites", "plugins/examples/websites"),
 ];
 
 /// A component of this workspace with its manifest in it, as `chainplate plugin build` makes it.

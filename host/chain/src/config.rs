@@ -44,6 +44,10 @@ pub struct ComponentConfiguration {
     /// Its admission hooks, narrowed.
     #[serde(default)]
     pub admission: Vec<Narrowing>,
+    /// A PEM file of the certificate authorities that its HTTP requests trust, in place of the system's; a relative path
+    /// starts at the configuration file.
+    #[serde(default, rename = "outboundCAFile")]
+    pub outbound_ca_file: Option<PathBuf>,
 }
 
 /// Where a component's code is.
@@ -72,6 +76,10 @@ pub struct Limits {
     pub hostcall_bytes: Option<Bytes>,
     /// Log lines per second, over all instances; ten times as many in a burst.
     pub log_lines_per_second: Option<u32>,
+    /// HTTP requests to the outside at a time, over all instances.
+    pub outbound_requests: Option<usize>,
+    /// Bytes of one such request's body, and of its answer's.
+    pub outbound_bytes: Option<Bytes>,
 }
 
 /// A number of bytes.
@@ -120,6 +128,10 @@ pub struct EffectiveLimits {
     pub hostcall_bytes: usize,
     /// Log lines per second.
     pub log_lines_per_second: u32,
+    /// HTTP requests to the outside at a time, over all instances.
+    pub outbound_requests: usize,
+    /// Bytes of one such request's body, and of its answer's.
+    pub outbound_bytes: usize,
 }
 
 impl Limits {
@@ -136,6 +148,8 @@ impl Limits {
             calls_per_instance: self.calls_per_instance.unwrap_or(if shipped { 1_000_000 } else { 1000 }),
             hostcall_bytes: self.hostcall_bytes.map_or(64 << 20, |bytes| bytes.0),
             log_lines_per_second: self.log_lines_per_second.unwrap_or(if shipped { 1000 } else { 100 }),
+            outbound_requests: self.outbound_requests.unwrap_or(8),
+            outbound_bytes: self.outbound_bytes.map_or(8 << 20, |bytes| bytes.0),
         }
     }
 }
@@ -166,7 +180,7 @@ const API_VERSION: &str = "chainplate.dev/v1alpha1";
 const KIND: &str = "ServerChainConfiguration";
 
 impl ServerChainConfiguration {
-    /// Reads the file. Relative component paths are resolved against its directory.
+    /// Reads the file. Relative paths in it are resolved against its directory.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Invalid`] with every fault.
@@ -177,6 +191,9 @@ impl ServerChainConfiguration {
         let directory = path.parent().unwrap_or(Path::new("."));
         for component in &mut configuration.components {
             if let Source::Path(file) = &mut component.source {
+                *file = directory.join(&*file);
+            }
+            if let Some(file) = &mut component.outbound_ca_file {
                 *file = directory.join(&*file);
             }
         }
@@ -225,6 +242,11 @@ impl ServerChainConfiguration {
             if component.digest.as_ref().is_some_and(|digest| !is_digest(digest)) {
                 faults.push(format!("component {name:?}: digest must be sha256: and 64 hexadecimal digits"));
             }
+            for grant in &component.grants.outbound {
+                if let Err(why) = grant.parse::<crate::OutboundGrant>() {
+                    faults.push(format!("component {name:?}: {why}"));
+                }
+            }
         }
         faults
     }
@@ -264,9 +286,14 @@ components:
 
     #[test]
     fn every_fault_is_told_at_once() {
-        let text = "{apiVersion: v1, kind: Chain, components: [{name: A, source: {builtin: core}, limits: {instances: 0}}]}";
+        let text = "{apiVersion: v1, kind: Chain, components: [{name: A, source: {builtin: core}, limits: {instances: 0}, grants: {outbound: ['ftp://a.example.com']}}]}";
         let error = ServerChainConfiguration::parse("test", text).unwrap_err().to_string();
-        for part in ["not chainplate.dev/v1alpha1", "\"A\" must be lower-case", "limit of 0"] {
+        for part in [
+            "not chainplate.dev/v1alpha1",
+            "\"A\" must be lower-case",
+            "limit of 0",
+            "\"ftp://a.example.com\" is no origin",
+        ] {
             assert!(error.contains(part), "{error}");
         }
     }

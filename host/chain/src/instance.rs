@@ -1,6 +1,6 @@
 //! One instance of a component: its store, its limits, its handles.
 
-use crate::{plugin::PluginContext, request::Request};
+use crate::{outbound, plugin::PluginContext, request::Request};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -18,6 +18,7 @@ pub(crate) struct State {
     pub(crate) limiter: Limiter,
     /// The call that the instance is in.
     pub(crate) call: Call,
+    pub(crate) outbound: outbound::Sender,
     wasi: WasiCtx,
 }
 
@@ -47,10 +48,11 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_HANDLES);
         let limiter = Limiter { used: 0, limit: plugin.limits.memory };
-        // No arguments, environment, files or network; output goes nowhere (logs have an import of their own).
+        let outbound = outbound::Sender::new(&plugin.outbound);
+        // No arguments, environment, files or sockets; output goes nowhere (logs have an import of their own).
         let wasi = WasiCtx::builder().build();
         let call = Call::of_its_own(plugin.limits.timeout);
-        Self { table, plugin, limiter, call, wasi }
+        Self { table, plugin, limiter, call, outbound, wasi }
     }
 }
 

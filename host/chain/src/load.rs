@@ -6,6 +6,7 @@ use crate::{
     conversions::Conversions,
     instance::State,
     metrics::Metrics,
+    outbound,
     plugin::{self, Plugin, PluginParts},
     shared::Shared,
 };
@@ -68,8 +69,9 @@ impl Host {
         let engine = chainplate_engine::engine(trust)
             .map_err(|source| Error::Engine { name: name.to_owned(), source })?;
         let broken = |why: String| Error::Start { name: name.to_owned(), why };
-        let linker = plugin::linker(&engine).map_err(|error| broken(format!("{error:#}")))?;
+        let mut linker = plugin::linker(&engine).map_err(|error| broken(format!("{error:#}")))?;
         if trust == Trust::ThirdParty {
+            outbound::link(&mut linker).map_err(|error| broken(format!("{error:#}")))?;
             tick(&engine).map_err(|error| broken(format!("no thread for interruptions: {error}")))?;
         }
         let linked = Arc::new(Linked { engine, linker });
@@ -208,14 +210,17 @@ pub(crate) async fn load(
         }
     };
     let json = serde_json::to_vec(&configuration.configuration).map_err(|error| broken(error.to_string()))?;
+    let limits = configuration.limits.effective(trust);
+    let outbound = outbound::Client::load(configuration, &limits, host.metrics.outbound(name));
     let parts = PluginParts {
         name,
         digest: code.digest,
         grants: &configuration.grants,
-        limits: &configuration.limits,
+        limits,
         failure_policy: configuration.failure_policy,
         trust,
         metrics: host.metrics.plugin(name),
+        outbound: outbound.await.map_err(broken)?,
         store: &host.store,
         shared,
     };

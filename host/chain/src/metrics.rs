@@ -45,6 +45,7 @@ pub struct Metrics {
     events: Family<NameLabel, Counter>,
     admission: Family<WorkLabel, Histogram, fn() -> Histogram>,
     reconcile: Family<WorkLabel, Histogram, fn() -> Histogram>,
+    outbound: Family<OutcomeLabel, Counter>,
 }
 
 impl Default for Metrics {
@@ -62,6 +63,7 @@ impl Default for Metrics {
             events: Family::default(),
             admission: Family::new_with_constructor(buckets),
             reconcile: Family::new_with_constructor(buckets),
+            outbound: Family::default(),
         }
     }
 }
@@ -91,6 +93,15 @@ impl Metrics {
             "How long controllers took for an object, by controller and outcome",
             self.reconcile.clone(),
         );
+        registry.register(
+            "outbound_requests",
+            "Requests of a component to the outside, by the class of the answer's code or why there was none",
+            self.outbound.clone(),
+        );
+    }
+
+    pub(crate) fn outbound(&self, name: &str) -> OutboundMetrics {
+        OutboundMetrics { plugin: name.to_owned(), requests: self.outbound.clone() }
     }
 
     pub(crate) fn plugin(&self, name: &str) -> PluginMetrics {
@@ -167,5 +178,18 @@ impl PluginMetrics {
             counter.inc_by(delta);
             counters.insert(name.to_owned(), counter);
         }
+    }
+}
+
+/// The series of one component's requests to the outside.
+#[derive(Debug)]
+pub(crate) struct OutboundMetrics {
+    plugin: String,
+    requests: Family<OutcomeLabel, Counter>,
+}
+
+impl OutboundMetrics {
+    pub(crate) fn count(&self, outcome: &'static str) {
+        self.requests.get_or_create_owned(&OutcomeLabel { plugin: self.plugin.clone(), outcome }).inc();
     }
 }

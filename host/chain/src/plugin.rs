@@ -12,11 +12,12 @@ use crate::{
     bindings::{self, Server},
     breaker::Breaker,
     claims::Claims,
-    config::{EffectiveLimits, Limits},
+    config::EffectiveLimits,
     controllers::Controllers,
     instance::State,
     log_budget::LogBudget,
     metrics::PluginMetrics,
+    outbound,
     shared::Shared,
     tasks::Tasks,
 };
@@ -48,6 +49,7 @@ pub(crate) struct PluginContext {
     pub(crate) breaker: Breaker,
     pub(crate) log_budget: LogBudget,
     pub(crate) metrics: PluginMetrics,
+    pub(crate) outbound: Arc<outbound::Client>,
     pub(crate) store: Store,
     pub(crate) shared: Arc<Shared>,
 }
@@ -57,17 +59,18 @@ pub(crate) struct PluginParts<'a> {
     pub(crate) name: &'a str,
     pub(crate) digest: String,
     pub(crate) grants: &'a Capabilities,
-    pub(crate) limits: &'a Limits,
+    pub(crate) limits: EffectiveLimits,
     pub(crate) failure_policy: FailurePolicy,
     pub(crate) trust: Trust,
     pub(crate) metrics: PluginMetrics,
+    pub(crate) outbound: Arc<outbound::Client>,
     pub(crate) store: &'a Store,
     pub(crate) shared: &'a Arc<Shared>,
 }
 
 impl PluginContext {
     fn new(parts: PluginParts<'_>) -> Self {
-        let limits = parts.limits.effective(parts.trust);
+        let limits = parts.limits;
         Self {
             name: parts.name.to_owned(),
             digest: parts.digest,
@@ -80,6 +83,7 @@ impl PluginContext {
             log_budget: LogBudget::new(limits.log_lines_per_second, Instant::now()),
             limits,
             metrics: parts.metrics,
+            outbound: parts.outbound,
             store: parts.store.clone(),
             shared: Arc::clone(parts.shared),
         }

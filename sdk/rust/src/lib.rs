@@ -43,6 +43,7 @@ pub mod logging;
 #[cfg(not(target_family = "wasm"))]
 pub mod native;
 mod plugin;
+pub mod outbound;
 pub mod registry;
 pub mod resource;
 mod server;

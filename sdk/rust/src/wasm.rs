@@ -9,6 +9,7 @@ pub use admission::{AdmissionAttributes, AdmissionRequest};
 pub(crate) use outward::start_controller;
 pub(crate) use outward::client_send;
 pub use outward::conversion;
+pub(crate) mod outbound;
 
 use crate::{
     Column, FieldLabel, GroupVersion, Page,

@@ -6,6 +6,7 @@ mod access;
 mod admission;
 mod outward;
 mod send;
+pub mod outbound;
 mod store;
 
 pub use access::AccessRequest;
@@ -53,6 +54,7 @@ pub fn reset() {
     TOLD.set(Told::default());
     admission::reset();
     outward::reset();
+    outbound::reset();
 }
 
 /// Has this thread's collections stand on another store.
