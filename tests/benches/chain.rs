@@ -43,14 +43,15 @@ fn request(method: &str, path: &str, body: &str) -> Request {
         deadline: None,
         body: Body::ready(Bytes::copy_from_slice(body.as_bytes())),
         warn: Arc::new(|_| ()),
+        annotate: Arc::new(|_, _| ()),
+        depth: 0,
     }
 }
 
 struct Bench {
     runtime: Runtime,
-    chain: Chain,
+    chain: Arc<Chain>,
     store: Store,
-    _stop: watch::Sender<bool>,
 }
 
 impl Bench {
@@ -65,24 +66,18 @@ impl Bench {
         );
         let text = include_str!("../../host/chainplate/src/chain.yaml").replacen("- name: core\n", &entry, 1);
         let configuration = ServerChainConfiguration::parse("bench", &text).unwrap();
-        let (stop, stopped) = watch::channel(false);
         let (chain, store) = runtime.block_on(async {
             let store = Store::open(Options::default()).await.unwrap();
-            let host = Host {
-                store: store.clone(),
-                shipped: chainplate_components::shipped,
-                code_cache: directory,
-                stopped,
-                metrics: Metrics::default(),
-            };
-            let chain = Chain::load(&configuration, &host).await.unwrap();
+            let shipped = chainplate_components::shipped;
+            let host = Host::new(store.clone(), shipped, directory, Metrics::default());
+            let chain = Chain::load(&configuration, &host, false).await.unwrap();
             chain.prepare().await.unwrap();
             for plugin in chain.plugins() {
                 chain.post_start(plugin).await.unwrap();
             }
             (chain, store)
         });
-        Self { runtime, chain, store, _stop: stop }
+        Self { runtime, chain, store }
     }
 
     /// Sends a request along the chain and reads the whole answer; code and length.

@@ -18,7 +18,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::{mpsc, watch},
+    sync::mpsc,
 };
 
 /// Longest wait for anything that should happen soon.
@@ -45,9 +45,8 @@ fn fetcher() -> &'static Path {
 
 /// A chain of the fetching component alone.
 struct Server {
-    chain: Chain,
+    chain: Arc<Chain>,
     metrics: Metrics,
-    _stop: watch::Sender<bool>,
     _code_cache: tempfile::TempDir,
 }
 
@@ -68,18 +67,12 @@ impl Server {
         let configuration =
             ServerChainConfiguration::parse("test", &text).map_err(|error| error.to_string())?;
         let code_cache = tempfile::tempdir().unwrap();
-        let (stop, stopped) = watch::channel(false);
         let metrics = Metrics::default();
-        let host = Host {
-            store: Store::open(Default::default()).await.unwrap(),
-            shipped: |_| None,
-            code_cache: code_cache.path().join("code"),
-            stopped,
-            metrics: metrics.clone(),
-        };
-        let chain = Chain::load(&configuration, &host).await.map_err(|error| error.to_string())?;
+        let store = Store::open(Default::default()).await.unwrap();
+        let host = Host::new(store, |_| None, code_cache.path().join("code"), metrics.clone());
+        let chain = Chain::load(&configuration, &host, false).await.map_err(|error| error.to_string())?;
         chain.prepare().await.map_err(|error| error.to_string())?;
-        Ok(Self { chain, metrics, _stop: stop, _code_cache: code_cache })
+        Ok(Self { chain, metrics, _code_cache: code_cache })
     }
 
     async fn fetch(&self, url: &str) -> Result<(u16, Bytes), Status> {
@@ -96,6 +89,8 @@ impl Server {
             deadline: None,
             body: Body::ready(body.to_owned()),
             warn: Arc::new(|_| {}),
+            annotate: Arc::new(|_, _| {}),
+            depth: 0,
         };
         match tokio::time::timeout(SOON, self.chain.handle(request)).await.unwrap() {
             Answer::Plan(execution, _) => match execution.plan {

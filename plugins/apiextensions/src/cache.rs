@@ -1,6 +1,11 @@
 //! Compiled definitions, kept per instance within bounds.
 
-use chainplate_sdk::{Collection, apimachinery::Status, custom::Definition};
+use chainplate_sdk::{
+    Collection,
+    apimachinery::{Status, Value},
+    conversion,
+    custom::Definition,
+};
 use std::{cell::RefCell, rc::Rc};
 
 /// Greatest number of definitions that an instance keeps.
@@ -45,10 +50,14 @@ impl Cache {
             }
         }
         let document = stored.value();
-        let value = serde_json::from_slice(&document).map_err(|error| {
+        let value: Value = serde_json::from_slice(&document).map_err(|error| {
             Status::internal(format_args!("the stored definition {name} cannot be read: {error}"))
         })?;
-        let definition = Rc::new(Definition::compile(&value));
+        let converted = conversion::converts(
+            value.pointer("/spec/group").and_then(Value::as_str).unwrap_or_default(),
+            value.pointer("/spec/names/kind").and_then(Value::as_str).unwrap_or_default(),
+        );
+        let definition = Rc::new(Definition::compile(&value, converted));
         let entry = Entry {
             name: name.to_owned(),
             revision,

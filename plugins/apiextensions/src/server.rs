@@ -10,7 +10,7 @@ use crate::{
 use chainplate_sdk::{
     Collection, Outcome, Plugin, Request, Server,
     apimachinery::{Status, Value, request::Verb},
-    custom::Transforms,
+    custom::{READ, Transforms},
     registry, router, tasks, telemetry,
 };
 use serde::Deserialize;
@@ -86,6 +86,7 @@ impl Server for ApiExtensions {
     }
 
     fn transform(&self, name: &str, argument: &[u8], objects: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, Status> {
+        let objects = if name == READ { custom::converted(argument, objects)? } else { objects };
         self.transforms.apply(name, argument, objects)
     }
 

@@ -35,6 +35,8 @@ pub struct Definition {
     pub webhook_conversion: bool,
     /// Where its objects are stored.
     pub storage_prefix: String,
+    /// The version that objects are stored in, which need not be served.
+    pub storage_version: String,
     /// Its served versions.
     pub versions: Vec<Rc<Version>>,
 }
@@ -84,8 +86,8 @@ pub struct Scale {
 }
 
 impl Definition {
-    /// Compiles a stored definition.
-    pub fn compile(crd: &Value) -> Self {
+    /// Compiles a stored definition. `converted` says that code converts between its versions.
+    pub fn compile(crd: &Value, converted: bool) -> Self {
         let spec = crd.get("spec").unwrap_or(&Value::Null);
         let accepted = crd.pointer("/status/acceptedNames").unwrap_or(&Value::Null);
         let group = text(spec, "group").to_owned();
@@ -96,15 +98,19 @@ impl Definition {
         let schemas: Vec<&Value> = raw.iter().map(|version| schema_of(version)).collect();
         let same = schemas.windows(2).all(|pair| pair[0] == pair[1]);
         // Stored by this very schema: nothing that could be pruned or defaulted.
-        let as_stored = same && object::generation(crd) <= 1;
+        let as_stored = same && object::generation(crd) <= 1 && !converted;
         let served = raw.iter().filter(|version| flag(version, "served"));
-        let versions = served
+        let served: Vec<Rc<Version>> = served
             .map(|version| {
                 let names = (group.as_str(), plural.as_str(), kind.as_str());
-                Rc::new(Version::compile(version, crd, names, namespaced, as_stored))
+                Rc::new(Version::compile(version, crd, names, namespaced, (as_stored, converted)))
             })
             .collect();
         Self {
+            storage_version: versions(crd)
+                .find(|version| flag(version, "storage"))
+                .map(|version| text(version, "name").to_owned())
+                .unwrap_or_default(),
             storage_prefix: format!("{group}/{}", text(spec.get("names").unwrap_or(&Value::Null), "plural")),
             list_kind: text(accepted, "listKind").to_owned(),
             answers: condition_is(crd, "NamesAccepted", "True") || condition_is(crd, "Established", "True"),
@@ -114,7 +120,7 @@ impl Definition {
             group,
             plural,
             namespaced,
-            versions,
+            versions: served,
         }
     }
 
@@ -130,7 +136,7 @@ impl Version {
         crd: &Value,
         (group, plural, kind): (&str, &str, &str),
         namespaced: bool,
-        as_stored: bool,
+        (as_stored, converted): (bool, bool),
     ) -> Self {
         let name = text(version, "name").to_owned();
         let raw_schema = schema_of(version);
@@ -151,7 +157,7 @@ impl Version {
         descriptor.generation = Generation::NotMetadata;
         descriptor.decoding = Decoding::Unstructured;
         let api_version = format!("{group}/{name}");
-        let changes = schema.has_defaults || !schema.preserve_unknown;
+        let changes = schema.has_defaults || !schema.preserve_unknown || converted;
         let read_argument = (!as_stored && changes).then(|| {
             json!({"apiVersion": api_version, "kind": kind, "schema": raw_schema}).to_string().into_bytes()
         });
@@ -317,7 +323,7 @@ mod tests {
 
     #[test]
     fn served_versions_are_compiled() {
-        let definition = Definition::compile(&crd());
+        let definition = Definition::compile(&crd(), false);
         assert!(definition.answers && !definition.terminating && definition.namespaced);
         assert_eq!(definition.storage_prefix, "g.example.com/widgets");
         assert_eq!(definition.versions.len(), 2);
@@ -338,10 +344,10 @@ mod tests {
         let mut changed = crd();
         changed["spec"]["versions"][1]["schema"] =
             json!({"openAPIV3Schema": {"type": "object", "properties": {"a": {"type": "string"}}}});
-        assert!(Definition::compile(&changed).version("v1").unwrap().read_argument.is_some());
-        assert!(Definition::compile(&crd()).version("v1").unwrap().read_argument.is_none());
+        assert!(Definition::compile(&changed, false).version("v1").unwrap().read_argument.is_some());
+        assert!(Definition::compile(&crd(), false).version("v1").unwrap().read_argument.is_none());
         let mut later = crd();
         later["metadata"]["generation"] = 2.into();
-        assert!(Definition::compile(&later).version("v1").unwrap().read_argument.is_some());
+        assert!(Definition::compile(&later, false).version("v1").unwrap().read_argument.is_some());
     }
 }

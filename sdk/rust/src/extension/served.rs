@@ -234,7 +234,7 @@ impl<R: ResourceServer> Typed for Served<R> {
     }
 
     fn compile(&self) -> Compiled {
-        let mut definition = Definition::compile(&self.crd());
+        let mut definition = Definition::compile(&self.crd(), false);
         let (code_columns, further) = (self.server.columns(), self.server.subresources());
         let mut rows = Vec::new();
         for version in definition.versions.iter_mut().filter_map(Rc::get_mut) {

@@ -56,7 +56,12 @@ fn name_of(object: &Value) -> String {
 ///
 /// # Errors
 /// 404, 409, 400 as the server would.
-pub(crate) fn client_send(method: &str, path: &str, media_type: &str, body: &[u8]) -> Result<Vec<u8>, Status> {
+pub(crate) fn client_send(
+    method: &str,
+    path: &str,
+    media_type: &str,
+    body: &[u8],
+) -> Result<Vec<u8>, Status> {
     let served =
         SERVE.with_borrow_mut(|serve| serve.as_mut().map(|serve| serve(method, path, media_type, body)));
     let answer = match served {
