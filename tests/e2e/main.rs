@@ -7,7 +7,7 @@ mod http;
 mod kube_rs;
 mod kubectl;
 mod lifecycle;
-mod reload;
 mod outbound;
+mod reload;
 mod storage;
 mod support;

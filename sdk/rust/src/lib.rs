@@ -42,8 +42,8 @@ pub mod guest;
 pub mod logging;
 #[cfg(not(target_family = "wasm"))]
 pub mod native;
-mod plugin;
 pub mod outbound;
+mod plugin;
 pub mod registry;
 pub mod resource;
 mod server;

@@ -6,9 +6,9 @@ mod outward;
 
 pub use access::AccessRequest;
 pub use admission::{AdmissionAttributes, AdmissionRequest};
-pub(crate) use outward::start_controller;
 pub(crate) use outward::client_send;
 pub use outward::conversion;
+pub(crate) use outward::start_controller;
 pub(crate) mod outbound;
 
 use crate::{

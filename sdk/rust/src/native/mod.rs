@@ -4,9 +4,9 @@
 
 mod access;
 mod admission;
+pub mod outbound;
 mod outward;
 mod send;
-pub mod outbound;
 mod store;
 
 pub use access::AccessRequest;

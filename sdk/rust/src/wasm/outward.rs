@@ -12,7 +12,12 @@ use chainplate_apimachinery::Status;
 ///
 /// # Errors
 /// The server's Status for anything but 2xx; 403 without the grant.
-pub(crate) fn client_send(method: &str, path: &str, media_type: &str, body: &[u8]) -> Result<Vec<u8>, Status> {
+pub(crate) fn client_send(
+    method: &str,
+    path: &str,
+    media_type: &str,
+    body: &[u8],
+) -> Result<Vec<u8>, Status> {
     wire_client::send(method, path, media_type, body).map_err(from_wire)
 }
 
