@@ -41,19 +41,16 @@ wit_bindgen::generate!({
 
 /// The exports of one world, in a module of their own, on the types above.
 macro_rules! exports {
-    ($(#[$doc:meta])* $module:ident, $export:literal, $path:literal, $wit:literal) => {
+    (
+        $(#[$doc:meta])* $module:ident, $export:literal, $path:literal,
+        { $($interface:literal: $shared:ident),* }, $wit:literal
+    ) => {
         $(#[$doc])*
         pub mod $module {
             wit_bindgen::generate!({
                 path: "../../wit",
                 inline: $wit,
-                with: {
-                    "chainplate:server/types@0.2.0": crate::bindings::chainplate::server::types,
-                    "chainplate:server/storage@0.2.0": crate::bindings::chainplate::server::storage,
-                    "chainplate:server/http@0.2.0": crate::bindings::chainplate::server::http,
-                    "chainplate:server/review@0.2.0": crate::bindings::chainplate::server::review,
-                    "chainplate:server/access@0.2.0": crate::bindings::chainplate::server::access,
-                },
+                with: { $($interface: crate::bindings::chainplate::server::$shared),* },
                 generate_all,
                 pub_export_macro: true,
                 export_macro_name: $export,
@@ -68,6 +65,11 @@ exports!(
     server,
     "export_server",
     "chainplate_sdk::bindings::server",
+    {
+        "chainplate:server/types@0.2.0": types,
+        "chainplate:server/storage@0.2.0": storage,
+        "chainplate:server/http@0.2.0": http
+    },
     "
         package chainplate:sdk;
         world server-exports {
@@ -85,6 +87,7 @@ exports!(
     admission,
     "export_admission",
     "chainplate_sdk::bindings::admission",
+    { "chainplate:server/types@0.2.0": types, "chainplate:server/review@0.2.0": review },
     "
         package chainplate:sdk;
         world admission-exports { export chainplate:server/admission-hooks@0.2.0; }
@@ -96,6 +99,7 @@ exports!(
     converter,
     "export_converter",
     "chainplate_sdk::bindings::converter",
+    { "chainplate:server/types@0.2.0": types },
     "
         package chainplate:sdk;
         world converter-exports { export chainplate:server/version-conversion@0.2.0; }
@@ -107,6 +111,7 @@ exports!(
     authenticator,
     "export_authenticator",
     "chainplate_sdk::bindings::authenticator",
+    { "chainplate:server/types@0.2.0": types },
     "
         package chainplate:sdk;
         world authenticator-exports { export chainplate:server/token-review@0.2.0; }
@@ -118,6 +123,7 @@ exports!(
     authorizer,
     "export_authorizer",
     "chainplate_sdk::bindings::authorizer",
+    { "chainplate:server/types@0.2.0": types, "chainplate:server/access@0.2.0": access },
     "
         package chainplate:sdk;
         world authorizer-exports { export chainplate:server/access-review@0.2.0; }

@@ -68,8 +68,8 @@ macro_rules! export {
         mod chainplate_component {
             #![allow(unsafe_code, missing_docs, clippy::all, reason = "generated")]
             use super::*;
-            type Component = $crate::guest::Component<$crate::__plugins!($($plugin),+)>;
-            $crate::bindings::export_lifecycle!(Component with_types_in $crate::bindings);
+            type ChainplateLife = $crate::guest::Component<$crate::__plugins!($($plugin),+)>;
+            $crate::bindings::export_lifecycle!(ChainplateLife with_types_in $crate::bindings);
             $($crate::__export_world!($world, $plugin);)+
         }
     };
@@ -86,25 +86,31 @@ macro_rules! __plugins {
 #[macro_export]
 macro_rules! __export_world {
     (server, $plugin:ty) => {
-        type Serves = $crate::guest::Serves<$plugin>;
-        $crate::bindings::server::export_server!(Serves with_types_in $crate::bindings::server);
+        type ChainplateServer = $crate::guest::Serves<$plugin>;
+        $crate::bindings::server::export_server!(ChainplateServer with_types_in $crate::bindings::server);
     };
     (admission, $plugin:ty) => {
-        type Judges = $crate::guest::Judges<$plugin>;
-        $crate::bindings::admission::export_admission!(Judges with_types_in $crate::bindings::admission);
+        type ChainplateAdmission = $crate::guest::Judges<$plugin>;
+        $crate::bindings::admission::export_admission!(
+            ChainplateAdmission with_types_in $crate::bindings::admission
+        );
     };
     (converter, $plugin:ty) => {
-        type Converts = $crate::guest::Converts<$plugin>;
-        $crate::bindings::converter::export_converter!(Converts with_types_in $crate::bindings::converter);
+        type ChainplateConverter = $crate::guest::Converts<$plugin>;
+        $crate::bindings::converter::export_converter!(
+            ChainplateConverter with_types_in $crate::bindings::converter
+        );
     };
     (authenticator, $plugin:ty) => {
-        type Authenticates = $crate::guest::Authenticates<$plugin>;
+        type ChainplateAuthenticator = $crate::guest::Authenticates<$plugin>;
         $crate::bindings::authenticator::export_authenticator!(
-            Authenticates with_types_in $crate::bindings::authenticator
+            ChainplateAuthenticator with_types_in $crate::bindings::authenticator
         );
     };
     (authorizer, $plugin:ty) => {
-        type Authorizes = $crate::guest::Authorizes<$plugin>;
-        $crate::bindings::authorizer::export_authorizer!(Authorizes with_types_in $crate::bindings::authorizer);
+        type ChainplateAuthorizer = $crate::guest::Authorizes<$plugin>;
+        $crate::bindings::authorizer::export_authorizer!(
+            ChainplateAuthorizer with_types_in $crate::bindings::authorizer
+        );
     };
 }

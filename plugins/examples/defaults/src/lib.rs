@@ -38,12 +38,13 @@ impl Admission for Defaults {
         }
         let kind = request.kind();
         let namespace = request.namespace();
-        let matching = || self.rules.iter().filter(|rule| rule.matches(&kind, namespace.as_deref()));
-        if matching().next().is_none() {
+        let matching: Vec<&Rule> =
+            self.rules.iter().filter(|rule| rule.matches(&kind, namespace.as_deref())).collect();
+        if matching.is_empty() {
             return Ok(Decision::Allow);
         }
         Decision::edit(request, |object: &mut Value| {
-            for rule in matching() {
+            for rule in matching {
                 fill(object, "labels", &rule.labels);
                 fill(object, "annotations", &rule.annotations);
                 if let Some(spec) = pods::spec_mut(&kind.group, &kind.name, object) {

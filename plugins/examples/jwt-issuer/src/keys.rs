@@ -98,7 +98,7 @@ impl Jwk {
             ("RSA", _) => {
                 let number =
                     |name, value| Ok::<_, String>(BoxedUint::from_be_slice_vartime(&bytes(name, value)?));
-                rsa(number("n", &self.n)?, number("e", &self.e)?)?
+                rs256(number("n", &self.n)?, number("e", &self.e)?)?
             }
             ("EC", Some("P-256")) => {
                 let point = [vec![4], bytes("x", &self.x)?, bytes("y", &self.y)?].concat();
@@ -122,7 +122,7 @@ fn bytes(name: &str, value: &Option<String>) -> Result<Vec<u8>, String> {
     BASE64_URL_SAFE_NO_PAD.decode(value).map_err(|error| format!("{name} is no base64url: {error}"))
 }
 
-fn rsa(n: BoxedUint, e: BoxedUint) -> Result<Material, String> {
+fn rs256(n: BoxedUint, e: BoxedUint) -> Result<Material, String> {
     let key = rsa::PublicKey::new_with_size_limits(n, e, RSA_BITS);
     Ok(Material::Rs256(pkcs1v15::VerifyingKey::new(key.map_err(|error| error.to_string())?)))
 }
@@ -131,7 +131,7 @@ fn rsa(n: BoxedUint, e: BoxedUint) -> Result<Material, String> {
 fn from_pem(pem: &str) -> Result<Material, String> {
     if let Ok(key) = rsa::PublicKey::from_public_key_pem(pem) {
         // Within the bounds of keys in JWKS.
-        return rsa(key.n().get(), key.e().clone());
+        return rs256(key.n().as_ref().clone(), key.e().clone());
     }
     if let Ok(key) = p256::ecdsa::VerifyingKey::from_public_key_pem(pem) {
         return Ok(Material::Es256(key));

@@ -70,22 +70,29 @@ pub(super) fn carry(whole: &mut Value, before: &Value, after: &Value) {
             }
         }
         (Value::Array(whole), Value::Array(was), Value::Array(is)) if whole.len() == was.len() => {
-            let elements = is.iter().enumerate().map(|(at, value)| {
-                // One that was there, perhaps elsewhere; one that was changed in its place; or a new one.
-                let same = [at].into_iter().chain(0..was.len()).find(|&from| was.get(from) == Some(value));
-                match (same, was.get(at)) {
-                    (Some(from), _) => whole[from].clone(),
-                    (None, Some(there)) if !is.contains(there) => {
-                        let mut changed = whole[at].clone();
-                        carry(&mut changed, there, value);
-                        changed
-                    }
-                    _ => value.clone(),
+            let elements = (0..is.len()).map(|at| match origin(was, is, at) {
+                Some(from) => {
+                    let mut element = whole[from].clone();
+                    carry(&mut element, &was[from], &is[at]);
+                    element
                 }
+                None => is[at].clone(),
             });
             *whole = elements.collect();
         }
         (whole, _, after) => *whole = after.clone(),
+    }
+}
+
+/// Which element of a list became the one at a place: its equal, the one of its name (as server-side apply has it for most
+/// lists), or else the one in its place, if that is nowhere else. None for a new one.
+fn origin(was: &[Value], is: &[Value], at: usize) -> Option<usize> {
+    let value = &is[at];
+    let equal = [at].into_iter().chain(0..was.len()).find(|&from| was.get(from) == Some(value));
+    match value.get("name") {
+        _ if equal.is_some() => equal,
+        Some(name) => was.iter().position(|there| there.get("name") == Some(name)),
+        None => was.get(at).filter(|there| !is.contains(there)).map(|_| at),
     }
 }
 

@@ -116,7 +116,7 @@ impl Decision {
                 let operations = serde_json::from_slice(json).map_err(|error| error.to_string())?;
                 let operations = patch::operations(operations, &mut Vec::new())?;
                 let mut object = object.clone();
-                patch::apply(&mut object, &operations).map_err(|refused| format!("{refused:?}"))?;
+                patch::apply(&mut object, &operations).map_err(|refused| refused.to_string())?;
                 Ok(object)
             }
         }

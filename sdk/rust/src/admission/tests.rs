@@ -63,7 +63,7 @@ fn an_edit_leaves_alone_what_its_type_does_not_know() {
     let mut expected = pod();
     expected["metadata"]["labels"] = json!({"a/b": "c"});
     expected["spec"]["containers"] =
-        json!([{"name": "first"}, {"name": "x", "tty": true}, {"name": "y", "image": "i"}]);
+        json!([{"name": "first"}, {"name": "x", "tty": true}, {"name": "y", "stdin": true, "image": "i"}]);
     assert_eq!(decision.unwrap().apply(&pod()).unwrap(), expected);
     assert_eq!(Decision::edit(&request, |_: &mut Part| ()).unwrap(), Decision::Allow);
 }

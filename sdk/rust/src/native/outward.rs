@@ -79,8 +79,8 @@ fn answer(
     body: &[u8],
 ) -> Result<Value, Status> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let info = request::RequestInfo::parse(&method.to_lowercase(), path, query)
-        .map_err(|error| Status::bad_request(format!("{error:?}")))?;
+    let info = request::RequestInfo::parse(method, path, query)
+        .map_err(|error| Status::bad_request(error.to_string()))?;
     let body =
         || serde_json::from_slice::<Value>(body).map_err(|error| Status::bad_request(error.to_string()));
     let collection = || match path.rfind(&format!("/{}/", info.resource)) {
@@ -114,7 +114,7 @@ fn answer(
                     let operations =
                         patch::operations(body()?, &mut Vec::new()).map_err(Status::bad_request)?;
                     patch::apply(there, &operations)
-                        .map_err(|refused| Status::bad_request(format!("{refused:?}")))?;
+                        .map_err(|refused| Status::bad_request(refused.to_string()))?;
                 }
                 _ => return Err(Status::unsupported_media_type(&["application/merge-patch+json"])),
             }
