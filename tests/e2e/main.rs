@@ -9,5 +9,6 @@ mod kubectl;
 mod lifecycle;
 mod reload;
 mod outbound;
+mod plugin_tools;
 mod storage;
 mod support;

@@ -31,7 +31,7 @@ pub fn read(path: &Path) -> Result<Value, Error> {
 pub fn entry(name: &str, file: &Path, wants: &Capabilities) -> Value {
     let mut entry = Map::new();
     entry.insert("name".into(), name.into());
-    entry.insert("source".into(), json!({ "path": file }));
+    entry.insert("source".into(), json!({ "path": file.to_string_lossy() }));
     let grants = serde_json::to_value(wants).unwrap_or_default();
     if grants.as_object().is_some_and(|grants| !grants.is_empty()) {
         entry.insert("grants".into(), grants);

@@ -242,9 +242,8 @@ async fn check(it: &Check) -> anyhow::Result<()> {
     let mut findings = tools::check(&component, chain.as_ref());
     findings.push(start::starts(&component, chain.as_ref()).await);
     findings.iter().for_each(|finding| println!("{finding}"));
-    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-    if errors > 0 {
-        bail!("{}: {errors} errors", it.file.display());
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        bail!("{} is not fit for a chain; the reasons stand above", it.file.display());
     }
     Ok(())
 }

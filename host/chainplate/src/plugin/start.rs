@@ -27,7 +27,7 @@ async fn load(component: &Component, chain: Option<&Value>) -> anyhow::Result<()
             chain::find(&with, &component.name(), &file).cloned().unwrap_or_default()
         }
     };
-    entry["source"] = json!({ "path": file });
+    entry["source"] = json!({ "path": file.to_string_lossy() });
     let alone = json!({
         "apiVersion": "chainplate.dev/v1alpha1",
         "kind": "ServerChainConfiguration",

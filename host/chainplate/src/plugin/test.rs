@@ -48,7 +48,7 @@ pub(super) async fn test(
         }
     }
     let data = tempfile::tempdir()?;
-    println!("running {} cases of {}", all.len(), component.name());
+    println!("running {} case{} of {}", all.len(), if all.len() == 1 { "" } else { "s" }, component.name());
     let started = Instant::now();
     let mut failures = Vec::new();
     for case in &all {

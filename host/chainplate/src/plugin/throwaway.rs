@@ -72,11 +72,8 @@ impl Throwaway {
         let mut started = Self { client, kubeconfig, address, trigger, serving };
         match started.ready().await {
             Ok(()) => Ok(started),
-            Err(error) => {
-                // The first error is the one that counts.
-                let _ = started.stop().await;
-                Err(error)
-            }
+            // What has failed in the server is the better reason.
+            Err(error) => Err(started.stop().await.err().unwrap_or(error)),
         }
     }
 

@@ -24,13 +24,20 @@ impl Plugin for Tokens {
 impl Authenticator for Tokens {
     fn authenticate(&self, token: &str, _audiences: &[String]) -> Result<Option<Identity>, String> {
         // Not one of ours: others are asked.
-        let Some(ours) = token.strip_prefix("{{name}}:") else { return Ok(None) };
+        let Some(ours) = token.strip_prefix("{{name}}:") else {
+            return Ok(None);
+        };
         let (user, secret) = ours.split_once(':').ok_or("the token has no secret")?;
         if secret != self.secret {
             return Err("the token's secret is wrong".to_owned());
         }
-        let user = UserInfo { name: user.to_owned(), groups: vec!["{{name}}".to_owned()], ..UserInfo::default() };
-        Ok(Some(Identity { user, ..Identity::default() }))
+        let user = UserInfo {
+            name: user.to_owned(),
+            groups: vec!["{{name}}".to_owned()],
+            ..UserInfo::default()
+        };
+        let audiences = Vec::new();
+        Ok(Some(Identity { user, audiences }))
     }
 }
 

@@ -39,7 +39,8 @@ impl ResourceServer for Rules {
     fn validate_create(&self, _context: &Context<'_>, object: &{{kind}}) -> Vec<field::Error> {
         if object.spec.owner.is_empty() {
             let spec = Path::Root.child("spec");
-            return vec![field::Error::required(&spec.child("owner"), "who is it for?")];
+            let missing = field::Error::required(&spec.child("owner"), "who is it for?");
+            return vec![missing];
         }
         Vec::new()
     }
