@@ -137,11 +137,11 @@ fn artefact(messages: &[u8], manifest: &Path) -> Option<PathBuf> {
         message["reason"] == "compiler-artifact"
             && message["manifest_path"].as_str().map(Path::new) == Some(manifest)
     });
-    let files = ours.filter_map(|message| {
+    let mut files = ours.filter_map(|message| {
         let files = message["filenames"].as_array()?.iter().filter_map(Value::as_str);
         files.map(PathBuf::from).find(|file| file.extension().is_some_and(|it| it == "wasm"))
     });
-    files.last()
+    files.next_back()
 }
 
 #[cfg(test)]

@@ -51,13 +51,12 @@ pub fn insert(chain: &mut Value, entry: Value) {
 /// come in front of core.
 pub fn overlay(chain: &mut Value, changes: &Value) {
     for change in changes["components"].as_array().into_iter().flatten() {
-        let there = chain["components"].as_array_mut().into_iter().flatten();
-        match there.into_iter().find(|it| it["name"] == change["name"]).and_then(Value::as_object_mut) {
-            Some(component) => {
-                component
-                    .extend(change.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())));
-            }
-            None => insert(chain, change.clone()),
+        let components = chain["components"].as_array_mut();
+        let there = components.and_then(|all| all.iter_mut().find(|it| it["name"] == change["name"]));
+        if let (Some(Value::Object(component)), Some(members)) = (there, change.as_object()) {
+            component.extend(members.clone());
+        } else {
+            insert(chain, change.clone());
         }
     }
 }

@@ -189,26 +189,20 @@ mod tests {
 
     #[test]
     fn a_manifest_that_tells_of_another_plugin_is_an_error() {
-        for (exports, manifest, wanted) in [
-            (&[HANDLER][..], "name: a", "has no version"),
-            (&[HANDLER], "name: a, version: 1.0.0, contract: 0.1.0", "tells of chainplate:server@0.1.0"),
-            (&[HOOKS], "name: a, version: 1.0.0", "lists no hooks"),
-            (&[HANDLER], &format!("name: a, version: 1.0.0, {HOOK}"), "exports no admission-hooks"),
-            (&[HOOKS], &format!("name: a, version: 1.0.0, {HOOK}"), "does not want that role"),
-            (
-                &[HANDLER],
-                "name: a, version: 1.0.0, wants: {roles: [authorizer]}",
-                "warning: it wants the role",
-            ),
-            (
-                &[HANDLER],
-                "name: a, version: 1.0.0, conversions: [{group: a, kind: B}]",
-                "no version-conversion",
-            ),
-            (&["chainplate:server/version-conversion@0.2.0"], "name: a, version: 1.0.0", "lists no kinds"),
-            (&[HANDLER], "name: a, version: 1.0.0, wants: {storage: ['*']}", "wants all storage"),
-        ] {
-            let told = bad(&with(&[], exports, manifest), None);
+        let hooks = format!("name: a, version: 1.0.0, {HOOK}");
+        let cases: [(&str, &str, &str); 9] = [
+            (HANDLER, "name: a", "has no version"),
+            (HANDLER, "name: a, version: 1.0.0, contract: 0.1.0", "tells of chainplate:server@0.1.0"),
+            (HOOKS, "name: a, version: 1.0.0", "lists no hooks"),
+            (HANDLER, &hooks, "exports no admission-hooks"),
+            (HOOKS, &hooks, "does not want that role"),
+            (HANDLER, "name: a, version: 1.0.0, wants: {roles: [authorizer]}", "warning: it wants the role"),
+            (HANDLER, "name: a, version: 1.0.0, conversions: [{group: a, kind: B}]", "no version-conversion"),
+            ("chainplate:server/version-conversion@0.2.0", "name: a, version: 1.0.0", "lists no kinds"),
+            (HANDLER, "name: a, version: 1.0.0, wants: {storage: ['*']}", "wants all storage"),
+        ];
+        for (export, manifest, wanted) in cases {
+            let told = bad(&with(&[], &[export], manifest), None);
             assert!(told.iter().any(|it| it.contains(wanted)), "{wanted}: {told:?}");
         }
     }

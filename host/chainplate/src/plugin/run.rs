@@ -47,7 +47,7 @@ impl Origin {
     }
 }
 
-/// Runs the server until the trigger is pulled.
+/// Runs the server until it is told to end.
 ///
 /// # Errors
 /// A plugin that does not build or start at first, or what failed while the server served.
@@ -55,63 +55,72 @@ pub(super) async fn run(origin: Origin, port: u16, watch: bool) -> anyhow::Resul
     let trigger = ShutdownTrigger::new();
     trigger.on_signals().context("signals cannot be handled")?;
     // Before the build, which may take minutes.
-    let mut sources = Sources::of(origin.place());
-    let origin = std::sync::Arc::new(origin);
-    let built = {
-        let origin = origin.clone();
-        tokio::task::spawn_blocking(move || origin.component()).await?
-    };
-    let component = built?;
+    let sources = Sources::of(origin.place());
+    let (origin, component) = tokio::task::spawn_blocking(|| {
+        let component = origin.component();
+        (origin, component)
+    })
+    .await?;
+    let component = component?;
     let data = tempfile::tempdir()?;
     let file = data.path().join(format!("{}.wasm", component.name()));
     replace(&file, &component.bytes)?;
     let chain = chain_with(&component, &file)?;
-    let mut server = Throwaway::start(data.path(), &chain, port, trigger.clone()).await?;
+    let mut server = Throwaway::start(data.path(), &chain, port, trigger).await?;
     let kubeconfig = server.kubeconfig.display();
     println!("{} serves on https://{}", component.name(), server.address);
     println!("kubeconfig: {kubeconfig}");
     println!("try: kubectl --kubeconfig {kubeconfig} api-resources");
     println!("Ctrl-C ends it, and removes all that it has stored");
-    let reload = async {
-        loop {
-            tokio::time::sleep(LOOK).await;
-            let origin = origin.clone();
-            let looked = tokio::task::spawn_blocking(move || {
-                let outcome = sources.changed().then(|| origin.component());
-                (sources, outcome)
-            });
-            let outcome;
-            (sources, outcome) = looked.await?;
-            match outcome {
-                None => {}
-                Some(Ok(component)) => hand_over(&component, &file, data.path())?,
-                Some(Err(error)) => println!("not rebuilt, the plugin before goes on: {error:#}"),
-            }
-        }
-    };
+    let work = Work { origin, sources, file, configuration: chain_file(data.path()) };
     tokio::select! {
-        ended = server.ended() => return ended,
-        failed = reload, if watch => {
-            let failed: anyhow::Result<std::convert::Infallible> = failed;
-            if let Err(error) = failed {
-                // The server goes down in order, whatever has failed.
-                server.stop().await?;
-                return Err(error);
-            }
+        ended = server.ended() => ended,
+        failed = work.follow(), if watch => {
+            // The server goes down in order, whatever has failed.
+            server.stop().await?;
+            Err(failed)
         }
     }
-    Ok(())
 }
 
-/// Gives the server the new component, and the chain's configuration if the plugin wants something else. It reloads what
-/// has changed.
-fn hand_over(component: &Component, file: &Path, data: &Path) -> anyhow::Result<()> {
-    let chain = format!("{:#}\n", chain_with(component, file)?);
-    let configuration = chain_file(data);
-    if std::fs::read_to_string(&configuration)? != chain {
-        replace(&configuration, chain.as_bytes())?;
+/// A plugin in the making, and the server's files that follow it.
+struct Work {
+    origin: Origin,
+    sources: Sources,
+    file: PathBuf,
+    configuration: PathBuf,
+}
+
+impl Work {
+    /// Looks after the sources for ever, or until that fails.
+    async fn follow(mut self) -> anyhow::Error {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let looked = tokio::task::spawn_blocking(move || {
+                if self.sources.changed() {
+                    match self.renew() {
+                        Ok(component) => println!("rebuilt: {} ({})", component.name(), component.digest()),
+                        Err(error) => println!("not rebuilt, the plugin before goes on: {error:#}"),
+                    }
+                }
+                self
+            });
+            match looked.await {
+                Ok(back) => self = back,
+                Err(error) => return error.into(),
+            }
+        }
     }
-    replace(file, &component.bytes)?;
-    println!("rebuilt: {} ({})", component.name(), component.digest());
-    Ok(())
+
+    /// Builds the plugin and gives it to the server, with the chain's configuration if the plugin wants something else.
+    /// The server reloads what has changed.
+    fn renew(&self) -> anyhow::Result<Component> {
+        let component = self.origin.component()?;
+        let chain = format!("{:#}\n", chain_with(&component, &self.file)?);
+        if std::fs::read_to_string(&self.configuration)? != chain {
+            replace(&self.configuration, chain.as_bytes())?;
+        }
+        replace(&self.file, &component.bytes)?;
+        Ok(component)
+    }
 }

@@ -24,6 +24,8 @@ use std::{
 
 /// Longest wait for what follows from a write: a definition that is established, what a controller does.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest wait for an answer; of a watch without `timeoutSeconds` say.
+const ANSWER: Duration = Duration::from_secs(60);
 /// Largest answer that is read, in bytes.
 const MAX_ANSWER: usize = 64 << 20;
 
@@ -229,12 +231,17 @@ async fn ask(
 
 /// Each request on a connection of its own: some are somebody else's.
 async fn answer(client: &Client, as_user: bool, request: Request<Full<Bytes>>) -> anyhow::Result<Answer> {
-    let mut connection = client.connect(as_user).await?;
-    let response = connection.send(request).await?;
-    let warnings = response.headers().get_all(header::WARNING).iter();
-    let warnings = warnings.map(|it| cases::warning_text(&String::from_utf8_lossy(it.as_bytes()))).collect();
-    let code = response.status().as_u16();
-    let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
-    let body = body.map_err(|error| anyhow!("the answer's body: {error}"))?.to_bytes().to_vec();
-    Ok(Answer { code, warnings, body })
+    let answered = async {
+        let mut connection = client.connect(as_user).await?;
+        let response = connection.send(request).await?;
+        let warnings = response.headers().get_all(header::WARNING).iter();
+        let warnings =
+            warnings.map(|it| cases::warning_text(&String::from_utf8_lossy(it.as_bytes()))).collect();
+        let code = response.status().as_u16();
+        let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+        let body = body.map_err(|error| anyhow!("the answer's body: {error}"))?.to_bytes().to_vec();
+        Ok(Answer { code, warnings, body })
+    };
+    let late = |_| anyhow!("no answer within {ANSWER:?}; give a watch a timeoutSeconds");
+    tokio::time::timeout(ANSWER, answered).await.map_err(late)?
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chainplate_apiserver::{ShutdownTrigger, options::Options};
 use chainplate_plugin_tools::{Component, chain, replace};
 use http::Request;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use serde_json::Value;
 use std::{
     net::SocketAddr,
@@ -95,7 +95,6 @@ impl Throwaway {
     }
 
     async fn asked(&self, path: &str) -> anyhow::Result<(u16, String)> {
-        use http_body_util::BodyExt;
         let mut connection = self.client.connect(true).await?;
         let response = connection.send(Request::get(path).body(Full::<Bytes>::default())?).await?;
         let code = response.status().as_u16();
