@@ -3,8 +3,12 @@
 
 use crate::{Error, read_text};
 use chainplate_manifest::Capabilities;
-use serde_json::{Map, Value, json};
-use std::path::{Path, PathBuf};
+use serde::Serialize;
+use serde_json::Value;
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 /// Reads a chain configuration. Relative paths of components are resolved against its directory.
 ///
@@ -28,15 +32,28 @@ pub fn read(path: &Path) -> Result<Value, Error> {
 }
 
 /// A plugin's entry: its file, and all that it asks for.
-pub fn entry(name: &str, file: &Path, wants: &Capabilities) -> Value {
-    let mut entry = Map::new();
-    entry.insert("name".into(), name.into());
-    entry.insert("source".into(), json!({ "path": file.to_string_lossy() }));
-    let grants = serde_json::to_value(wants).unwrap_or_default();
-    if grants.as_object().is_some_and(|grants| !grants.is_empty()) {
-        entry.insert("grants".into(), grants);
+#[derive(Debug, Serialize)]
+pub struct Entry<'a> {
+    name: &'a str,
+    source: Source<'a>,
+    #[serde(skip_serializing_if = "is_nothing")]
+    grants: &'a Capabilities,
+}
+
+#[derive(Debug, Serialize)]
+struct Source<'a> {
+    path: Cow<'a, str>,
+}
+
+fn is_nothing(wants: &&Capabilities) -> bool {
+    **wants == Capabilities::default()
+}
+
+impl<'a> Entry<'a> {
+    /// The entry of a plugin by that name, in that file.
+    pub fn new(name: &'a str, file: &'a Path, wants: &'a Capabilities) -> Self {
+        Self { name, source: Source { path: file.to_string_lossy() }, grants: wants }
     }
-    Value::Object(entry)
 }
 
 /// Puts an entry in front of the core server, or at the end of a chain without one.
@@ -85,6 +102,7 @@ pub fn granted(entry: &Value) -> Result<Capabilities, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn own() -> Value {
         json!({"kind": "ServerChainConfiguration", "components": [
@@ -101,11 +119,12 @@ mod tests {
     fn a_plugin_stands_in_front_of_core_with_what_it_wants() {
         let wants = serde_json::from_value(json!({"groups": ["a.example.com"]})).unwrap();
         let mut chain = own();
-        insert(&mut chain, entry("a", Path::new("a.wasm"), &wants));
+        insert(&mut chain, json!(Entry::new("a", Path::new("a.wasm"), &wants)));
         assert_eq!(names(&chain), ["aggregator", "a", "core"]);
         let entry = find(&chain, "a", Path::new("elsewhere.wasm")).unwrap();
         assert_eq!(granted(entry).unwrap(), wants);
-        assert_eq!(super::entry("a", Path::new("a.wasm"), &Capabilities::default()).get("grants"), None);
+        let nothing = json!(Entry::new("a", Path::new("a.wasm"), &Capabilities::default()));
+        assert_eq!(nothing, json!({"name": "a", "source": {"path": "a.wasm"}}));
     }
 
     #[test]

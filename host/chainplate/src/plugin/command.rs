@@ -2,7 +2,10 @@
 
 use super::{log::CapturedLog, run, run::Origin, start, test};
 use anyhow::bail;
-use chainplate_plugin_tools::{self as tools, CASES, Component, Plan, Sdk, Severity, Template, chain};
+use chainplate_plugin_tools::{
+    self as tools, CASES, Component, Plan, Sdk, Severity, Template,
+    chain::{self, Entry},
+};
 use clap::{
     Args, Subcommand, ValueEnum,
     builder::{PossibleValuesParser, TypedValueParser},
@@ -67,7 +70,7 @@ pub struct Build {
 
 /// How to build.
 #[derive(Debug, Args)]
-pub struct Profile {
+pub(super) struct Profile {
     /// Cargo's profile; `dev` builds faster, and makes a larger and slower component
     #[arg(long, value_name = "PROFILE", default_value = "release")]
     profile: String,
@@ -81,7 +84,7 @@ pub struct Inspect {
     /// A chain configuration with the plugin: also tell what it grants, and what is missing
     #[arg(long, value_name = "FILE")]
     chain_config: Option<PathBuf>,
-    /// The form
+    /// How to print it
     #[arg(long, short, value_name = "FORM", default_value = "yaml")]
     output: Form,
     /// Print an entry for `components:` of a chain configuration instead, which grants all that the plugin wants
@@ -91,10 +94,8 @@ pub struct Inspect {
 
 /// A form of documents.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Form {
-    /// YAML
+pub(super) enum Form {
     Yaml,
-    /// JSON
     Json,
 }
 
@@ -110,7 +111,7 @@ pub struct Check {
 
 /// A plugin.
 #[derive(Debug, Args)]
-pub struct Subject {
+pub(super) struct Subject {
     /// The project's directory, which is built first, or a component file
     #[arg(value_name = "DIRECTORY|FILE", default_value = ".")]
     subject: PathBuf,
@@ -163,7 +164,7 @@ impl Subject {
 impl PluginCommand {
     /// Where the command wants logs to go, if it is not standard error.
     pub fn captured_log(&self) -> Option<CapturedLog> {
-        matches!(self, Self::Test(_)).then(CapturedLog::default)
+        matches!(self, Self::Test(_) | Self::Check(_)).then(CapturedLog::default)
     }
 
     /// Does it, and tells on standard output what was done. `log` is [`captured_log`](Self::captured_log), if logs go there.
@@ -190,7 +191,7 @@ impl PluginCommand {
                 Ok(())
             }
             Self::Inspect(it) => inspect(&it),
-            Self::Check(it) => check(&it).await,
+            Self::Check(it) => check(&it, &log.unwrap_or_default()).await,
             Self::Test(it) => {
                 let beside = if it.subject.subject.is_dir() {
                     it.subject.subject.clone()
@@ -221,8 +222,8 @@ fn inspect(it: &Inspect) -> anyhow::Result<()> {
     let component = Component::read(&it.file)?;
     if it.entry {
         let wants = component.manifest.as_ref().map(|manifest| manifest.wants.clone()).unwrap_or_default();
-        let entry = chain::entry(&component.name(), &component.path, &wants);
-        return print(&[entry], it.output);
+        let name = component.name();
+        return print(&[Entry::new(&name, &component.path, &wants)], it.output);
     }
     let chain = it.chain_config.as_deref().map(chain::read).transpose()?;
     print(&tools::inspect(&component, chain.as_ref())?, it.output)
@@ -236,11 +237,16 @@ fn print(document: &impl serde::Serialize, form: Form) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn check(it: &Check) -> anyhow::Result<()> {
+async fn check(it: &Check, log: &CapturedLog) -> anyhow::Result<()> {
     let component = Component::read(&it.file)?;
     let chain = it.chain_config.as_deref().map(chain::read).transpose()?;
     let mut findings = tools::check(&component, chain.as_ref());
-    findings.push(start::starts(&component, chain.as_ref()).await);
+    let starts = start::starts(&component, chain.as_ref()).await;
+    if starts.severity == Severity::Error {
+        // A panic's own words are there.
+        eprint!("{}", log.take());
+    }
+    findings.push(starts);
     findings.iter().for_each(|finding| println!("{finding}"));
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
         bail!("{} is not fit for a chain; the reasons stand above", it.file.display());

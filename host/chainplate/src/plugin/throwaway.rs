@@ -4,7 +4,11 @@ use crate::{Server, chain_config, client::Client};
 use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
 use chainplate_apiserver::{ShutdownTrigger, options::Options};
-use chainplate_plugin_tools::{Component, chain, replace};
+use chainplate_plugin_tools::{
+    Component,
+    chain::{self, Entry},
+    replace,
+};
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use serde_json::Value;
@@ -33,7 +37,7 @@ pub(super) struct Throwaway {
 pub(super) fn chain_with(component: &Component, file: &Path) -> anyhow::Result<Value> {
     let mut own = serde_saphyr::from_str(chain_config::DEFAULT)?;
     let wants = component.manifest.as_ref().map(|manifest| manifest.wants.clone()).unwrap_or_default();
-    chain::insert(&mut own, chain::entry(&component.name(), file, &wants));
+    chain::insert(&mut own, serde_json::to_value(Entry::new(&component.name(), file, &wants))?);
     Ok(own)
 }
 
