@@ -10,5 +10,6 @@ mod lifecycle;
 mod reload;
 mod outbound;
 mod plugin_tools;
+mod reload;
 mod storage;
 mod support;

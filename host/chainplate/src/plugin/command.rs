@@ -1,6 +1,11 @@
 //! `chainplate plugin …`.
 
-use super::{log::CapturedLog, run, run::Origin, start, test};
+use super::{
+    log::CapturedLog,
+    registry::{self, Pull, Push},
+    run::{self, Origin},
+    start, test,
+};
 use anyhow::bail;
 use chainplate_plugin_tools::{
     self as tools, CASES, Component, Plan, Sdk, Severity, Template,
@@ -27,6 +32,10 @@ pub enum PluginCommand {
     Test(Test),
     /// Runs a throw-away server with a plugin in its chain, and reloads the plugin when its sources change
     Run(Run),
+    /// Pushes a component to an OCI registry
+    Push(Push),
+    /// Pulls a component from an OCI registry
+    Pull(Pull),
 }
 
 /// What to make.
@@ -202,6 +211,8 @@ impl PluginCommand {
                 let component = it.subject.origin().component()?;
                 test::test(&component, &cases, it.filter.as_deref(), &log.unwrap_or_default()).await
             }
+            Self::Push(it) => registry::push(&it).await,
+            Self::Pull(it) => registry::pull(&it).await,
             Self::Run(it) => run::run(it.subject.origin(), it.port, !it.no_watch).await,
         }
     }

@@ -2,6 +2,7 @@
 
 mod command;
 mod log;
+mod registry;
 mod run;
 mod start;
 mod test;

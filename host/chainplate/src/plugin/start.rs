@@ -5,7 +5,6 @@ use chainplate_chain::{Chain, Host, Metrics, config::ServerChainConfiguration};
 use chainplate_plugin_tools::{Component, Finding, chain};
 use chainplate_storage::{Options, Store};
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 /// Loads the component as the only one of a chain, with the limits and the configuration of its entry, or with the
 /// default ones and all that it wants.
@@ -35,15 +34,9 @@ async fn load(component: &Component, chain: Option<&Value>) -> anyhow::Result<()
     });
     let configuration = ServerChainConfiguration::parse("of this component alone", &alone.to_string())?;
     let store = Store::open(Options::default()).await?;
-    let (_stop, stopped) = watch::channel(false);
-    let host = Host {
-        store: store.clone(),
-        shipped: chainplate_components::shipped,
-        code_cache: directory.path().join("code"),
-        stopped,
-        metrics: Metrics::default(),
-    };
-    let loaded = Chain::load(&configuration, &host).await.map(drop);
+    let code_cache = directory.path().join("code");
+    let host = Host::new(store.clone(), chainplate_components::shipped, code_cache, Metrics::default());
+    let loaded = Chain::load(&configuration, &host, false).await.map(drop);
     store.close().await?;
     Ok(loaded?)
 }
