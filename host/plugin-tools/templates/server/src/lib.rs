@@ -1,7 +1,7 @@
 //! The API group `{{group}}` with one resource, `{{plural}}`.
 
 use chainplate_sdk::{
-    Api, Extension, Resource, ResourceServer, Served,
+    Api, Extension, Plugin, Resource, ResourceServer, Served,
     apimachinery::{
         Value,
         field::{self, Path},
@@ -48,14 +48,16 @@ impl ResourceServer for Rules {
 
 struct App;
 
-impl Api for App {
+impl Plugin for App {
     const NAME: &'static str = env!("CARGO_PKG_NAME");
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
 
     fn configure(_config: Value) -> Result<Self, String> {
         Ok(Self)
     }
+}
 
+impl Api for App {
     fn resources(&self) -> Vec<Endpoint> {
         vec![Served::new(Rules).into()]
     }
