@@ -7,7 +7,6 @@ mod http;
 mod kube_rs;
 mod kubectl;
 mod lifecycle;
-mod reload;
 mod outbound;
 mod plugin_tools;
 mod reload;
