@@ -41,7 +41,7 @@ pub struct Pull {
 
 /// How to reach the registry. Who asks stands in Docker's configuration (`docker login`).
 #[derive(Debug, Args)]
-pub struct Registry {
+pub(super) struct Registry {
     /// Speak HTTP without TLS; hosts on the loopback interface are always spoken to so
     #[arg(long)]
     plain_http: bool,
