@@ -5,7 +5,7 @@ use chainplate_chain::config::{self, ServerChainConfiguration, Source};
 use serde_json::Value;
 
 /// The chain without a file.
-const DEFAULT: &str = include_str!("chain.yaml");
+pub(crate) const DEFAULT: &str = include_str!("chain.yaml");
 
 /// With this environment variable set, the chain starts at the core server.
 const KUBE_API_VERSIONS: &str = "KUBE_API_VERSIONS";

@@ -161,11 +161,13 @@ impl Chains {
         let mut before = None;
         loop {
             let cause = tokio::select! {
-                _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
+                // What it waits for is locked while it is looked at: not beyond.
+                () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => return Ok(()),
                 _ = hangup.recv() => "SIGHUP",
                 () = time::sleep(LOOK_EVERY), if has_file => {
                     let known = self.files.lock().clone();
-                    let now = fingerprint(known.iter().map(|(path, _)| path.clone())).await;
+                    let paths: Vec<_> = known.iter().map(|(path, _)| path.clone()).collect();
+                    let now = fingerprint(paths).await;
                     let settled = before.replace(now.clone()) == Some(now.clone());
                     if now == known || !settled {
                         continue;

@@ -4,9 +4,11 @@
 
 mod chain_config;
 mod chains;
+mod client;
 mod handler;
 mod identity;
 mod metrics;
+pub mod plugin;
 pub mod storage;
 
 pub use chain_config::{ConfigError, chain_configuration};

@@ -1,11 +1,15 @@
 //! The `chainplate` program: a Kubernetes API server whose server chain is made of WebAssembly components.
 
 use anyhow::Context;
-use chainplate::{Server, storage::StorageCommand};
+use chainplate::{
+    Server,
+    plugin::{CapturedLog, PluginCommand},
+    storage::StorageCommand,
+};
 use chainplate_apiserver::{ShutdownTrigger, options::Options, version::GIT_VERSION};
 use clap::{Parser, Subcommand};
 use std::{io::IsTerminal, process::ExitCode};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, fmt::writer::BoxMakeWriter};
 
 /// Gives freed memory back, and costs less than glibc's in threads that allocate for each other.
 #[global_allocator]
@@ -29,6 +33,9 @@ enum Tool {
     /// Looks after stored objects
     #[command(subcommand)]
     Storage(StorageCommand),
+    /// Makes, builds and tests plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
 }
 
 fn main() -> ExitCode {
@@ -40,9 +47,15 @@ fn main() -> ExitCode {
             return if message.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
     };
-    start_logging(options.logging.verbosity);
-    if let Some(Tool::Storage(command)) = tool {
-        return exit(on_runtime(command.run()));
+    let captured = match &tool {
+        Some(Tool::Plugin(command)) => command.captured_log(),
+        _ => None,
+    };
+    start_logging(options.logging.verbosity, captured.clone());
+    match tool {
+        Some(Tool::Storage(command)) => return exit(on_runtime(command.run())),
+        Some(Tool::Plugin(command)) => return exit(on_runtime(command.run(captured))),
+        None => {}
     }
     let completed = options.complete();
     if let Err(faults) = completed.validate() {
@@ -77,8 +90,8 @@ fn exit(outcome: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// Logs to standard error. `-v` raises the level; `RUST_LOG` overrides it.
-fn start_logging(verbosity: u8) {
+/// Logs to standard error, or where a tool wants it. `-v` raises the level; `RUST_LOG` overrides it.
+fn start_logging(verbosity: u8, captured: Option<CapturedLog>) {
     let level = match verbosity {
         0 | 1 => "warn,chainplate=info,chainplate_chain=info,chainplate_apiserver=info",
         2 | 3 => "info",
@@ -86,6 +99,10 @@ fn start_logging(verbosity: u8) {
         _ => "trace",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
+    let colours = captured.is_none() && std::io::stderr().is_terminal();
+    let writer = match captured {
+        Some(log) => BoxMakeWriter::new(move || log.clone()),
+        None => BoxMakeWriter::new(std::io::stderr),
+    };
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colours).init();
 }
