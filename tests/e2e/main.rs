@@ -8,6 +8,8 @@ mod kube_rs;
 mod kubectl;
 mod lifecycle;
 mod outbound;
+mod plugin_tools;
+mod plugins;
 mod reload;
 mod storage;
 mod support;

@@ -22,18 +22,32 @@ fn ingress(namespace: &str, name: &str, host: &str) -> String {
 fn a_policy_that_looks_at_other_objects_refuses_a_second_claim_of_a_host() {
     let directory = tempfile::tempdir().unwrap();
     let server = server_with(directory.path(), "unique-hosts", UNIQUE_HOSTS);
-    let (made, said) = kubectl(&server, &["create", "-f", "-"], &ingress("default", "first", "a.example.com"));
-    assert!(made, "{said}");
-    let (made, said) = kubectl(&server, &["create", "-f", "-"], &ingress("default", "second", "a.example.com"));
-    assert!(!made && said.contains("denied the request") && said.contains("first"), "{said}");
-    let (made, said) = kubectl(&server, &["create", "-f", "-"], &ingress("kube-public", "third", "a.example.com"));
-    assert!(!made && !said.contains("\"first\""), "another tenant's name is not told: {said}");
-    let (made, said) = kubectl(&server, &["apply", "--server-side", "-f", "-"], &ingress("default", "second", "b.example.com"));
-    assert!(made, "{said}");
-    let (made, said) = kubectl(&server, &["apply", "--server-side", "-f", "-"], &ingress("default", "second", "a.example.com"));
-    assert!(!made && said.contains("denied the request"), "a patch is judged, too: {said}");
     let (made, said) =
-        kubectl(&server, &["create", "--dry-run=server", "-f", "-"], &ingress("default", "dry", "a.example.com"));
+        kubectl(&server, &["create", "-f", "-"], &ingress("default", "first", "a.example.com"));
+    assert!(made, "{said}");
+    let (made, said) =
+        kubectl(&server, &["create", "-f", "-"], &ingress("default", "second", "a.example.com"));
+    assert!(!made && said.contains("denied the request") && said.contains("first"), "{said}");
+    let (made, said) =
+        kubectl(&server, &["create", "-f", "-"], &ingress("kube-public", "third", "a.example.com"));
+    assert!(!made && !said.contains("\"first\""), "another tenant's name is not told: {said}");
+    let (made, said) = kubectl(
+        &server,
+        &["apply", "--server-side", "-f", "-"],
+        &ingress("default", "second", "b.example.com"),
+    );
+    assert!(made, "{said}");
+    let (made, said) = kubectl(
+        &server,
+        &["apply", "--server-side", "-f", "-"],
+        &ingress("default", "second", "a.example.com"),
+    );
+    assert!(!made && said.contains("denied the request"), "a patch is judged, too: {said}");
+    let (made, said) = kubectl(
+        &server,
+        &["create", "--dry-run=server", "-f", "-"],
+        &ingress("default", "dry", "a.example.com"),
+    );
     assert!(!made && said.contains("denied the request"), "a dry run is judged, too: {said}");
 }
 
@@ -42,7 +56,8 @@ fn what_a_plugin_asks_for_and_did_not_get_is_one_message_at_start_and_403_later(
     let directory = tempfile::tempdir().unwrap();
     let server = server_with(directory.path(), "unique-hosts", "  grants: {roles: [validating]}");
     server.wait_log("it asks for what it was not granted: resources: list ingresses.networking.k8s.io");
-    let (made, said) = kubectl(&server, &["create", "-f", "-"], &ingress("default", "first", "a.example.com"));
+    let (made, said) =
+        kubectl(&server, &["create", "-f", "-"], &ingress("default", "first", "a.example.com"));
     assert!(!made && said.contains("grants.resources"), "fails closed: {said}");
 }
 
@@ -82,7 +97,8 @@ async fn a_mutating_plugin_fills_in_what_was_left_open() {
 }
 
 fn map(name: &str, annotations: Value) -> String {
-    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "annotations": annotations}}).to_string()
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "annotations": annotations}})
+        .to_string()
 }
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
@@ -107,7 +123,9 @@ async fn hooks_see_what_a_webhook_sees_and_may_be_narrowed_by_selectors() {
     namespaceSelector: {matchLabels: {changed: 'yes'}}";
     let server = faulty(directory.path(), narrowed);
     // Not selected: neither hook is asked.
-    let free = server.send("POST", MAPS, map("free", json!({"faulty/validating": "deny", "faulty/mutating": "deny"}))).await;
+    let free = server
+        .send("POST", MAPS, map("free", json!({"faulty/validating": "deny", "faulty/mutating": "deny"})))
+        .await;
     assert_eq!(free.code, 201, "{}", free.text());
     let labelled = json!({
         "apiVersion": "v1", "kind": "ConfigMap",
@@ -137,8 +155,9 @@ async fn a_refused_object_is_not_stored_and_a_deletion_may_be_refused() {
     assert_eq!(server.send("GET", &format!("{MAPS}/a"), "").await.code, 404);
     assert_eq!(server.send("POST", MAPS, map("kept", json!({}))).await.code, 201);
     let annotate = json!({"metadata": {"annotations": {"faulty/validating": "deny"}}}).to_string();
-    let patched =
-        server.send_as("PATCH", &format!("{MAPS}/kept"), "application/merge-patch+json", annotate.clone()).await;
+    let patched = server
+        .send_as("PATCH", &format!("{MAPS}/kept"), "application/merge-patch+json", annotate.clone())
+        .await;
     assert_eq!(patched.code, 403, "the new object asks for the refusal");
     let warned = server.send("POST", MAPS, map("warned", json!({"faulty/validating": "warn"}))).await;
     assert_eq!(warned.code, 201, "{}", warned.text());

@@ -10,7 +10,8 @@ const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
 fn map(name: &str, hook: &str, fault: &str) -> String {
     let annotations = json!({(format!("faulty/{hook}")): fault});
-    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "annotations": annotations}}).to_string()
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "annotations": annotations}})
+        .to_string()
 }
 
 /// A server with the plugin that does wrong on demand.
@@ -28,8 +29,16 @@ fn faulty(directory: &Path, policy: &str) -> Server {
 
 const BREAKS: [&str; 7] = ["trap", "loop", "recurse", "grow", "no-json", "no-patch", "huge"];
 const MISCHANGES: [&str; 10] = [
-    "no-utf8", "no-object", "unknown-operation", "patch-does-not-apply", "patch-test-fails", "rename", "move",
-    "change-uid", "change-kind", "replace-all",
+    "no-utf8",
+    "no-object",
+    "unknown-operation",
+    "patch-does-not-apply",
+    "patch-test-fails",
+    "rename",
+    "move",
+    "change-uid",
+    "change-kind",
+    "replace-all",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,7 +93,11 @@ async fn a_plugin_that_keeps_failing_is_left_alone_for_a_while() {
         assert!(std::time::Instant::now() < deadline);
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    assert_eq!(server.send("POST", MAPS, map("well", "mutating", "change")).await.code, 201, "the circuit is closed");
+    assert_eq!(
+        server.send("POST", MAPS, map("well", "mutating", "change")).await.code,
+        201,
+        "the circuit is closed"
+    );
 }
 
 #[test]
@@ -114,8 +127,16 @@ fn components_that_cannot_be_used_are_named_with_the_next_step() {
         (file("older.wasm", &older), "", "0.9.0"),
         (large, "", "64 MiB"),
         (component("unique-hosts"), "  grants: {roles: [validating]}", "declares no admission hooks"),
-        (plugin(directory.path(), "unique-hosts"), "  grants: {roles: [validating]}\n  admission: [{name: other}]", "narrows the admission hook \"other\""),
-        (component("hello"), "  digest: sha256:0000000000000000000000000000000000000000000000000000000000000000", "the configuration says sha256:0000"),
+        (
+            plugin(directory.path(), "unique-hosts"),
+            "  grants: {roles: [validating]}\n  admission: [{name: other}]",
+            "narrows the admission hook \"other\"",
+        ),
+        (
+            component("hello"),
+            "  digest: sha256:0000000000000000000000000000000000000000000000000000000000000000",
+            "the configuration says sha256:0000",
+        ),
     ] {
         let chain = chain_with(directory.path(), "broken", &path, rest);
         let said = refused(&data, &[&chain]);
@@ -133,7 +154,10 @@ fn two_plugins_that_claim_one_group_are_told_apart() {
     );
     let chain = chain_with(directory.path(), "first", &wasm, &rest);
     let said = refused(&directory.path().join("data"), &[&chain]);
-    assert!(said.contains("\"first\"") && said.contains("\"second\"") && said.contains("hello.example.com"), "{said}");
+    assert!(
+        said.contains("\"first\"") && said.contains("\"second\"") && said.contains("hello.example.com"),
+        "{said}"
+    );
 }
 
 /// Bytes with every occurrence replaced by as many others.

@@ -40,7 +40,10 @@ fn an_authorizer_that_fails_has_no_opinion() {
     for user in ["faulty:trap", "faulty:loop", "faulty:deny", "nobody"] {
         let output = server.kubectl(&["--as", user, "get", "secrets", "-n", "default"]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.contains("Forbidden") && said.contains("cannot list resource \"secrets\""), "{user}: {said}");
+        assert!(
+            said.contains("Forbidden") && said.contains("cannot list resource \"secrets\""),
+            "{user}: {said}"
+        );
     }
     let output = server.kubectl(&["--as", "faulty:allow", "get", "namespaces"]);
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
