@@ -52,7 +52,7 @@ pub trait Plugin: Sized + 'static {
 
 /// Makes types the plugins of this component, each for a world: `export!(admission: Hosts)`, or of several:
 /// `export!(server: Sites, admission: Policy)`. A type that is there for several worlds is one value; the first gives the
-/// component its name. `export!(Sites)` is a server. Compiled natively it does nothing.
+/// component its name. `export!(Sites)` is a server. Compiled natively it makes nothing.
 ///
 /// The worlds are `server`, `admission`, `converter`, `authenticator` and `authorizer`.
 #[macro_export]
@@ -72,6 +72,11 @@ macro_rules! export {
             $crate::bindings::export_lifecycle!(ChainplateLife with_types_in $crate::bindings);
             $($crate::__export_world!($world, $plugin);)+
         }
+        // Natively: that they are plugins, at least.
+        $(
+            #[cfg(not(target_family = "wasm"))]
+            const _: &str = <$plugin as $crate::Plugin>::NAME;
+        )+
     };
 }
 

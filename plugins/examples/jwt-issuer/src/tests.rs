@@ -146,10 +146,8 @@ fn keys_in_pem_are_of_their_type() {
     configured["issuer"]["jwks"] = json!({ "keys": [] });
     configured["issuer"]["publicKeys"] = json!(points);
     let issuer = JwtIssuer::configure(configured).unwrap();
-    assert!(issuer.authenticate_at(&token(&claims()), &[], NOW).unwrap_err().contains("no key fits"));
-    let other =
-        signed(&json!({ "alg": "EdDSA" }), &claims(), |message| ed25519().sign(message).to_bytes().to_vec());
-    assert!(issuer.authenticate_at(&other, &[], NOW).unwrap_err().contains("signature is wrong"));
+    assert!(issuer.authenticate_at(RSA_TOKEN, &[], NOW).unwrap_err().contains("no key fits"));
+    assert!(issuer.authenticate_at(&token(&claims()), &[], NOW).unwrap_err().contains("signature is wrong"));
 }
 
 #[test]
