@@ -97,7 +97,7 @@ fn a_file_that_is_no_component_is_refused_with_the_next_step() {
     let wasm = directory.path().join("broken.wasm");
     let other_version = {
         let bytes = std::fs::read(component("hello")).unwrap();
-        let (from, to) = (b"chainplate:server/handler@0.1.0", b"chainplate:server/handler@0.9.0");
+        let (from, to) = (b"chainplate:server/handler@0.2.0", b"chainplate:server/handler@0.9.0");
         let mut bytes = bytes;
         let mut at = 0;
         while let Some(found) = bytes[at..].windows(from.len()).position(|window| window == from) {
@@ -109,8 +109,8 @@ fn a_file_that_is_no_component_is_refused_with_the_next_step() {
     for (bytes, said) in [
         (b"#!/bin/sh".to_vec(), "not a WebAssembly component"),
         (b"\0asm\x01\0\0\0".to_vec(), "core module"),
-        (b"\0asm\x0d\0\x01\0".to_vec(), "chainplate:server/handler"),
-        (other_version, "this host has chainplate:server@0.1.0"),
+        (b"\0asm\x0d\0\x01\0".to_vec(), "none of the worlds"),
+        (other_version, "this host has chainplate:server@0.2.0"),
     ] {
         std::fs::write(&wasm, bytes).unwrap();
         let text = refused(&data, &[&chain_with(directory.path(), "broken", &wasm, "")]);

@@ -133,7 +133,7 @@ fn a_running_plugin_is_rebuilt_and_reloaded_when_its_source_changes() {
     let mut run = Run::start(&project);
     let kubeconfig = run.wait_line("kubeconfig: ");
     let object = directory.path().join("object.yaml");
-    let text = "{apiVersion: server.example.com/v1, kind: MyServer, metadata: {name: a}, spec: {owner: ''}}";
+    let text = "apiVersion: server.example.com/v1\nkind: MyServer\nmetadata: {name: a}\nspec: {owner: ''}\n";
     fs::write(&object, text).unwrap();
     let create = || {
         let mut kubectl = Command::new("kubectl");

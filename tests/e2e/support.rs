@@ -248,7 +248,7 @@ pub(crate) fn component(package: &str) -> PathBuf {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.current_dir(&root).args(["build", "--locked", "--quiet", "--profile", "component"]);
         cargo.args(["--target", "wasm32-wasip2", "--target-dir"]).arg(&target);
-        COMPONENTS.iter().for_each(|(package, _)| drop(cargo.args(["-p", package])));
+        cargo.args(COMPONENTS.iter().flat_map(|(package, _)| ["-p", package]));
         for (name, _) in std::env::vars() {
             if name.starts_with("CARGO_") || name.starts_with("RUSTC") || name == "RUSTFLAGS" {
                 cargo.env_remove(name);

@@ -67,7 +67,7 @@ impl Host {
             return Ok(Arc::clone(linked));
         }
         let engine = chainplate_engine::engine(trust)
-            .map_err(|source| Error::Engine { name: name.to_owned(), source })?;
+            .map_err(|error| Error::Engine { name: name.to_owned(), error })?;
         let broken = |why: String| Error::Start { name: name.to_owned(), why };
         let mut linker = plugin::linker(&engine).map_err(|error| broken(format!("{error:#}")))?;
         if trust == Trust::ThirdParty {
@@ -91,20 +91,20 @@ impl std::fmt::Debug for Host {
 #[non_exhaustive]
 pub enum Error {
     /// An engine or a component's code.
-    #[error("component {name:?}: {source}")]
+    #[error("component {name:?}: {error}")]
     Engine {
         /// The component.
         name: String,
         /// Why.
-        source: chainplate_engine::Error,
+        error: chainplate_engine::Error,
     },
     /// A component's manifest.
-    #[error("component {name:?}: {source}; build it anew with a correct plugin.yaml")]
+    #[error("component {name:?}: {error}; build it anew with a correct plugin.yaml")]
     Manifest {
         /// The component.
         name: String,
         /// Why.
-        source: chainplate_manifest::Error,
+        error: chainplate_manifest::Error,
     },
     /// A shipped component that this host has not.
     #[error(
@@ -117,14 +117,14 @@ pub enum Error {
         builtin: String,
     },
     /// A component's file.
-    #[error("component {name:?}: {}: {source}", path.display())]
+    #[error("component {name:?}: {}: {error}", path.display())]
     Read {
         /// The component.
         name: String,
         /// Its file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// A component's file that is not the one that the configuration names.
     #[error(
@@ -348,7 +348,7 @@ async fn load_shipped(
         Ok(Code { component, digest: digest.to_owned(), manifest: None })
     };
     match tokio::task::spawn_blocking(load).await {
-        Ok(loaded) => loaded.map_err(|source| Error::Engine { name: name.to_owned(), source }),
+        Ok(loaded) => loaded.map_err(|error| Error::Engine { name: name.to_owned(), error }),
         Err(died) => Err(Error::Start { name: name.to_owned(), why: format!("loading it failed: {died}") }),
     }
 }
@@ -365,11 +365,11 @@ async fn load_file(
         (name.to_owned(), path.to_owned(), cache.to_owned(), engine.clone());
     let load = move || {
         let name = owned_name;
-        let engine_error = |source| Error::Engine { name: name.clone(), source };
-        let wasm = read_bounded(&path).map_err(|source| Error::Read {
+        let engine_error = |error| Error::Engine { name: name.clone(), error };
+        let wasm = read_bounded(&path).map_err(|error| Error::Read {
             name: name.clone(),
             path: path.clone(),
-            source,
+            error,
         })?;
         let found = CodeCache::digest(&wasm);
         if let Some(wanted) = wanted.filter(|wanted| *wanted != found) {
@@ -377,7 +377,7 @@ async fn load_file(
         }
         chainplate_engine::contract_of(&wasm).map_err(engine_error)?;
         let manifest = chainplate_manifest::section::read(&wasm)
-            .map_err(|source| Error::Manifest { name: name.clone(), source })?;
+            .map_err(|error| Error::Manifest { name: name.clone(), error })?;
         let code = CodeCache::open(cache).and_then(|cache| cache.load(&engine, &wasm));
         let component = code.map_err(engine_error)?;
         Ok(Code { component, digest: found, manifest })

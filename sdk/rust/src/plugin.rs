@@ -61,9 +61,6 @@ macro_rules! export {
         $crate::export!(server: $server);
     };
     ($($world:ident: $plugin:ty),+ $(,)?) => {
-        // Natively, all that is left of it: the types are there.
-        $(const _: ::core::marker::PhantomData<$plugin> = ::core::marker::PhantomData;)+
-
         #[cfg(target_family = "wasm")]
         mod chainplate_component {
             #![allow(unsafe_code, missing_docs, clippy::all, reason = "generated")]
