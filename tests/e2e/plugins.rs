@@ -1,6 +1,7 @@
 //! Plugins beside servers: admission, identity, conversion, and what they do wrong.
 
 mod admission;
+mod controllers;
 mod conversion;
 mod faults;
 mod identity;

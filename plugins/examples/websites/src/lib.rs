@@ -1,7 +1,8 @@
 //! An API group that somebody might really want: `websites` in `web.example.com`, with validation, defaults, status, scale,
 //! columns, a field to select by, and two versions. All of it follows from the types in [`v1`] and [`v1alpha1`] and the
-//! few rules below.
+//! few rules below; a controller makes of each website what it needs.
 
+mod reconcile;
 pub mod v1;
 pub mod v1alpha1;
 
@@ -9,7 +10,7 @@ pub mod v1alpha1;
 mod tests;
 
 use chainplate_sdk::{
-    Api, Extension, Plugin, ResourceServer, Served, Store,
+    Action, Api, Extension, ObjectReference, Plugin, ResourceServer, Served, Store,
     apimachinery::{
         Status, Value,
         field::{self, Path},
@@ -132,11 +133,19 @@ impl Plugin for Web {
     fn configure(_config: Value) -> Result<Self, String> {
         Ok(Self)
     }
+
+    fn prepare(&self) -> Result<(), String> {
+        reconcile::start().map_err(|status| status.to_string())
+    }
 }
 
 impl Api for Web {
     fn resources(&self) -> Vec<Endpoint> {
         vec![Served::new(Websites).version::<v1alpha1::Website>().into()]
+    }
+
+    fn reconcile(&self, _controller: &str, object: &ObjectReference) -> Result<Action, String> {
+        reconcile::reconcile(object).map_err(|status| status.to_string())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{Web, v1, v1alpha1};
 use chainplate_sdk::{
-    Extension, Resource, Server, Store,
+    Extension, Plugin, Resource, Server, Store,
     apimachinery::Value,
     native::{self, send, send_as},
     publication,
@@ -304,4 +304,60 @@ fn what_an_earlier_release_stored_is_read_in_its_version() {
     assert_eq!(typed.get(Some("ns"), "a").unwrap_err().code(), 500);
     let typed = typed.also_stored_as::<v1alpha1::Website>();
     assert_eq!(typed.get(Some("ns"), "a").unwrap().unwrap().spec.host, "a.example.com");
+}
+
+/// Reconciles a website against a server that has it; what was sent, by method and path.
+fn reconciled(website: Value) -> Vec<(String, String, Value)> {
+    let sent = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    native::reset();
+    native::serve_client({
+        let sent = sent.clone();
+        move |method, path, _, body| {
+            let body: Value = serde_json::from_slice(body).unwrap_or_default();
+            sent.borrow_mut().push((
+                method.to_owned(),
+                path.split('?').next().unwrap_or_default().to_owned(),
+                body.clone(),
+            ));
+            Ok(if method == "GET" { website.clone() } else { body })
+        }
+    });
+    let server = Extension::<Web>::configure(json!({})).unwrap();
+    let object = chainplate_sdk::ObjectReference { namespace: Some("ns".into()), name: "a".into() };
+    server.reconcile("websites", &object).unwrap();
+    sent.take()
+}
+
+#[test]
+fn a_website_is_made_of_what_serves_it() {
+    let mut there =
+        website("a", json!({"host": "a.example.com", "replicas": 2, "source": {"inline": {"html": "<p>"}}}));
+    there["metadata"] = json!({"name": "a", "namespace": "ns", "uid": "u", "generation": 3});
+    let sent = reconciled(there);
+    let paths: Vec<&str> = sent.iter().map(|(_, path, _)| path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            &format!("{V1}/a"),
+            "/api/v1/namespaces/ns/configmaps/a",
+            "/api/v1/namespaces/ns/services/a",
+            "/apis/apps/v1/namespaces/ns/deployments/a",
+            &format!("{V1}/a/status"),
+        ]
+    );
+    let deployment = &sent[3].2;
+    assert_eq!(deployment["spec"]["replicas"], 2);
+    assert_eq!(deployment["metadata"]["ownerReferences"][0]["uid"], "u");
+    let status = &sent[4].2["status"];
+    assert_eq!(
+        (&status["observedGeneration"], &status["conditions"][0]["status"]),
+        (&json!(3), &json!("False"))
+    );
+}
+
+#[test]
+fn a_website_that_goes_is_left_alone() {
+    let mut there = website("a", json!({"host": "a.example.com", "source": {"inline": {"html": "<p>"}}}));
+    there["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    assert_eq!(reconciled(there).len(), 1);
 }
