@@ -27,6 +27,8 @@ pub(crate) struct State {
 pub(crate) struct Call {
     /// When it is given up.
     pub(crate) deadline: Instant,
+    /// How long it had until then, when it began.
+    pub(crate) limit: Duration,
     /// How many requests of components to this very server led to it.
     pub(crate) depth: u8,
 }
@@ -34,12 +36,18 @@ pub(crate) struct Call {
 impl Call {
     /// A call that nobody's request led to.
     pub(crate) fn of_its_own(limit: Duration) -> Self {
-        Self { deadline: Instant::now() + limit, depth: 0 }
+        Self { deadline: Instant::now() + limit, limit, depth: 0 }
+    }
+
+    /// A call that this one waits for, with a limit of its own.
+    pub(crate) fn within(self, limit: Duration) -> Self {
+        let limit = limit.min(self.deadline.saturating_duration_since(Instant::now()));
+        Self { depth: self.depth, ..Self::of_its_own(limit) }
     }
 
     /// A call on behalf of a request.
     pub(crate) fn of(request: &Request, limit: Duration) -> Self {
-        Self { deadline: Instant::now() + request.patience(limit), depth: request.depth }
+        Self { depth: request.depth, ..Self::of_its_own(request.patience(limit)) }
     }
 }
 

@@ -161,7 +161,7 @@ impl Hook {
         let gone = || Refusal::Failed("its chain is gone".to_owned());
         let plugin = self.plugin.upgrade().ok_or_else(gone)?;
         let limit = self.timeout.unwrap_or(Duration::MAX).min(plugin.context.limits.timeout);
-        let call = Call { deadline: call.deadline.min(Instant::now() + limit), ..call };
+        let call = call.within(limit);
         let review = ReviewHandle {
             attributes: attributes.clone(),
             change: change.clone(),

@@ -82,9 +82,8 @@ impl Plugin {
         let Some(Instance { store, exports, .. }) = &mut lease.instance else {
             return Err(Fault::Start("the instance is gone".into()));
         };
-        let limit = call.deadline.saturating_duration_since(Instant::now());
-        let result = tokio::time::timeout(limit, run(store, exports)).await;
-        let value = self.settle(result, limit, doing)?;
+        let result = tokio::time::timeout_at(call.deadline.into(), run(store, exports)).await;
+        let value = self.settle(result, call.limit, doing)?;
         self.context.breaker.succeeded();
         self.keep(lease);
         Ok(value)
@@ -108,7 +107,7 @@ impl Plugin {
                     "no answer within {limit:?}, instance discarded"
                 );
                 // A caller in a hurry is no fault of the component.
-                if limit + Duration::from_millis(100) >= self.context.limits.timeout {
+                if limit >= self.context.limits.timeout {
                     self.failed();
                 }
                 Err(Fault::Timeout(limit))
