@@ -235,7 +235,7 @@ mod tests {
             (Fixed::says(Decision::Deny, ""), 30),
             (Fixed::says(Decision::NoOpinion, ""), 30),
         ] {
-            let list = list(&[member.clone()]);
+            let list = list(std::slice::from_ref(&member));
             for (wait, asked) in [(0, 1), (seconds - 1, 1), (1, 2)] {
                 tokio::time::advance(Duration::from_secs(wait)).await;
                 ask(&list, &user("u", &[]), "GET", "/x").await;
@@ -243,7 +243,7 @@ mod tests {
             }
         }
         let fails = Fixed::new(Some(Err("down".into())));
-        let list = list(&[fails.clone()]);
+        let list = list(std::slice::from_ref(&fails));
         for asked in [1, 2] {
             ask(&list, &user("u", &[]), "GET", "/x").await;
             assert_eq!(fails.asked(), asked);
@@ -253,7 +253,7 @@ mod tests {
     #[tokio::test]
     async fn a_verdict_is_for_one_user_and_one_request() {
         let member = Fixed::says(Decision::Allow, "");
-        let list = list(&[member.clone()]);
+        let list = list(std::slice::from_ref(&member));
         let questions = [
             (user("u", &[]), "GET", "/api/v1/namespaces/x/pods"),
             (user("v", &[]), "GET", "/api/v1/namespaces/x/pods"),

@@ -285,7 +285,7 @@ fn stored_objects_are_written_as_types() {
     changed.spec.replicas = 4;
     let changed = store.update(&changed).unwrap();
     assert_eq!(store.update(&made).unwrap_err().reason(), "Conflict");
-    assert_eq!(store.page(None, "", "", 10, None).unwrap().items, [changed.clone()]);
+    assert_eq!(store.page(None, "", "", 10, None).unwrap().items, std::slice::from_ref(&changed));
     store.delete(&changed).unwrap();
     assert!(store.get(Some("ns"), "a").unwrap().is_none());
 }

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A website that somebody wants.
+#[allow(clippy::duplicated_attributes, reason = "columns of one type are no mistake")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Resource)]
 #[resource(group = "web.example.com", version = "v1", kind = "Website", namespaced, derive = "PartialEq")]
 #[resource(shortname = "ws", category = "all")]

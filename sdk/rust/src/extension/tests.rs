@@ -56,7 +56,7 @@ impl ResourceServer for Counters {
     }
 
     fn cells(&self, object: &Counter) -> Vec<Value> {
-        vec![(object.spec.n % 2 == 0).into()]
+        vec![object.spec.n.is_multiple_of(2).into()]
     }
 
     fn subresources(&self) -> Vec<Subresource> {

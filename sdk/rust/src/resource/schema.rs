@@ -63,7 +63,7 @@ const RESTRICTIONS: &[&str] = &[
 ];
 
 /// The structural schema of the objects of a resource.
-pub(super) fn object<T: Resource + ?Sized>() -> Value {
+pub(super) fn object<T: Resource>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let schemas = T::schemas(&mut settings.into_generator());
     let mut properties = Map::new();
