@@ -109,7 +109,10 @@ impl LabelSelector {
             .find_map(|it| names::qualified_name(&it.key).into_iter().next().map(|why| (it, why)))
         {
             Some((requirement, why)) => Err(format!("key {:?}: {why}", requirement.key)),
-            None => Ok(Self { requirements }),
+            None => {
+                requirements.sort_by(|left, right| left.key.cmp(&right.key));
+                Ok(Self { requirements })
+            }
         }
     }
 
