@@ -32,6 +32,9 @@ pub struct ComponentConfiguration {
     /// The digest of the file, `sha256:…`; any other content is refused.
     #[serde(default)]
     pub digest: Option<String>,
+    /// A signature that the file must have.
+    #[serde(default)]
+    pub signature: Option<Signature>,
     /// What it may do. Nothing, if it is not said here.
     #[serde(default)]
     pub grants: Capabilities,
@@ -48,6 +51,16 @@ pub struct ComponentConfiguration {
     /// starts at the configuration file.
     #[serde(default, rename = "outboundCAFile")]
     pub outbound_ca_file: Option<PathBuf>,
+}
+
+/// A signature of a component's file, as `cosign sign-blob --key` makes it. Relative paths start at the configuration file.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Signature {
+    /// The PEM file of the public key: ECDSA P-256 or Ed25519.
+    pub key: PathBuf,
+    /// The file with the signature in base64.
+    pub file: PathBuf,
 }
 
 /// Where a component's code is.
@@ -190,6 +203,10 @@ impl ServerChainConfiguration {
         let mut configuration = Self::parse(&path.display().to_string(), &text)?;
         let directory = path.parent().unwrap_or(Path::new("."));
         for component in &mut configuration.components {
+            if let Some(signature) = &mut component.signature {
+                signature.key = directory.join(&signature.key);
+                signature.file = directory.join(&signature.file);
+            }
             if let Source::Path(file) = &mut component.source {
                 *file = directory.join(&*file);
             }

@@ -2,7 +2,7 @@
 
 use crate::{
     admission::{Hook, Policies},
-    config::{ComponentConfiguration, Source},
+    config::{ComponentConfiguration, Signature, Source},
     conversions::Conversions,
     instance::State,
     metrics::Metrics,
@@ -12,6 +12,7 @@ use crate::{
 };
 use chainplate_engine::{CodeCache, Trust};
 use chainplate_manifest::{Capabilities, Manifest, Phase, Role};
+use chainplate_oci::signature::PublicKey;
 use chainplate_storage::Store;
 use parking_lot::Mutex;
 use std::{
@@ -141,6 +142,16 @@ pub enum Error {
         /// The digest in the configuration.
         wanted: String,
     },
+    /// A component's file that is not signed as the configuration demands.
+    #[error("component {name:?}: signature {}: {why}; restore the file and its signature, or correct signature", file.display())]
+    Signature {
+        /// The component.
+        name: String,
+        /// The signature's file, or the key's.
+        file: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// What a component is, and was not granted to be.
     #[error(
         "component {name:?} is {}, which it was not granted; add `roles: [{}]` to grants of this component, or take it out of the chain",
@@ -205,7 +216,8 @@ pub(crate) async fn load(
             load_shipped(name, shipped, &host.code_cache, &linked.engine).await?
         }
         Source::Path(path) => {
-            let wanted = configuration.digest.clone();
+            let wanted =
+                Wanted { digest: configuration.digest.clone(), signature: configuration.signature.clone() };
             load_file(name, path, wanted, &host.code_cache, &linked.engine).await?
         }
     };
@@ -353,11 +365,28 @@ async fn load_shipped(
     }
 }
 
+/// What a component's file must be.
+struct Wanted {
+    digest: Option<String>,
+    signature: Option<Signature>,
+}
+
+/// Holds a file against its signature.
+fn verify(name: &str, wasm: &[u8], signature: &Signature) -> Result<(), Error> {
+    let failed =
+        |file: &Path, why: String| Error::Signature { name: name.to_owned(), file: file.to_owned(), why };
+    let read = |file: &Path| std::fs::read_to_string(file).map_err(|error| failed(file, error.to_string()));
+    let key = PublicKey::from_pem(read(&signature.key)?.as_bytes())
+        .map_err(|error| failed(&signature.key, error.to_string()))?;
+    let text = read(&signature.file)?;
+    key.verify_blob(wasm, text.trim()).map_err(|error| failed(&signature.file, error.to_string()))
+}
+
 /// Reads and compiles a third-party component, off the runtime's threads.
 async fn load_file(
     name: &str,
     path: &Path,
-    wanted: Option<String>,
+    wanted: Wanted,
     cache: &Path,
     engine: &wasmtime::Engine,
 ) -> Result<Code, Error> {
@@ -372,7 +401,10 @@ async fn load_file(
             error,
         })?;
         let found = CodeCache::digest(&wasm);
-        if let Some(wanted) = wanted.filter(|wanted| *wanted != found) {
+        if let Some(signature) = &wanted.signature {
+            verify(&name, &wasm, signature)?;
+        }
+        if let Some(wanted) = wanted.digest.filter(|wanted| *wanted != found) {
             return Err(Error::Digest { name: name.clone(), path, found, wanted });
         }
         chainplate_engine::contract_of(&wasm).map_err(engine_error)?;
@@ -398,4 +430,26 @@ fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
         return Err(std::io::Error::other(why));
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chainplate_oci::signature::PrivateKey;
+
+    #[test]
+    fn a_file_must_bear_the_signature_that_the_configuration_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let pem = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        let key = PrivateKey::from_pem(pem.as_bytes()).unwrap();
+        let signature =
+            Signature { key: directory.path().join("cosign.pub"), file: directory.path().join("a.sig") };
+        let refused = verify("a", b"wasm", &signature).unwrap_err().to_string();
+        assert!(refused.contains("cosign.pub"), "no key: {refused}");
+        std::fs::write(&signature.key, key.public_key().to_pem()).unwrap();
+        std::fs::write(&signature.file, key.sign_blob(b"wasm").unwrap()).unwrap();
+        verify("a", b"wasm", &signature).unwrap();
+        let refused = verify("a", b"other", &signature).unwrap_err().to_string();
+        assert!(refused.contains("\"a\"") && refused.contains("a.sig"), "{refused}");
+    }
 }

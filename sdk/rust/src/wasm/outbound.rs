@@ -30,10 +30,10 @@ pub(crate) fn send(request: &Request, url: &Url<'_>) -> Result<Response, Error> 
     let body = if request.body.is_empty() { None } else { Some(out.body().map_err(|()| broken())?) };
     let answer = outgoing_handler::handle(out, Some(options)).map_err(failed)?;
     if let Some(body) = body {
-        // Where the host does not take it, the answer says why.
-        if write(&body, &request.body) {
-            let _ = OutgoingBody::finish(body, None);
-        }
+        // Where the host does not take it, the answer says why. It takes no more once it has as much as was announced, so a
+        // write that fails says nothing.
+        write(&body, &request.body);
+        let _ = OutgoingBody::finish(body, None);
     }
     answer.subscribe().block();
     let response = answer.get().ok_or_else(broken)?.map_err(|()| broken())?.map_err(failed)?;
@@ -76,9 +76,11 @@ fn outgoing(request: &Request, url: &Url<'_>) -> Result<OutgoingRequest, String>
     Ok(out)
 }
 
-fn write(body: &OutgoingBody, bytes: &[u8]) -> bool {
-    let Ok(stream) = body.write() else { return false };
-    bytes.chunks(WRITE).all(|chunk| stream.blocking_write_and_flush(chunk).is_ok())
+/// Writes as far as the host takes it.
+fn write(body: &OutgoingBody, bytes: &[u8]) {
+    if let Ok(stream) = body.write() {
+        let _ = bytes.chunks(WRITE).try_for_each(|chunk| stream.blocking_write_and_flush(chunk));
+    }
 }
 
 fn read(body: &IncomingBody, request: &Request) -> Result<Vec<u8>, Error> {
@@ -90,7 +92,9 @@ fn read(body: &IncomingBody, request: &Request) -> Result<Vec<u8>, Error> {
             Ok(chunk) => bytes.extend_from_slice(&chunk),
             Err(StreamError::Closed) => return Ok(bytes),
             Err(StreamError::LastOperationFailed(error)) => {
-                return Err(http_error_code(&error).map_or_else(broken, |code| from_wire(&code, request)));
+                // wasmtime-wasi-http 48 does not know its own errors again here: it tells no code.
+                let incomplete = || Error::Broken("the answer is incomplete".into());
+                return Err(http_error_code(&error).map_or_else(incomplete, |code| from_wire(&code, request)));
             }
         }
     }
