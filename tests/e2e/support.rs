@@ -277,7 +277,9 @@ const COMPONENTS: [(&str, &str); 9] = [
 pub(crate) fn plugin(directory: &Path, package: &str) -> PathBuf {
     let (_, source) = COMPONENTS.iter().find(|(name, _)| *name == package).unwrap();
     let yaml = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(source).join("plugin.yaml");
-    let manifest = Manifest::parse(&std::fs::read_to_string(yaml).unwrap()).unwrap();
+    let mut manifest = Manifest::parse(&std::fs::read_to_string(yaml).unwrap()).unwrap();
+    let roles = manifest.roles();
+    manifest.wants.roles.extend(roles);
     let wasm = std::fs::read(component(package)).unwrap();
     let path = directory.join(format!("{package}.wasm"));
     std::fs::write(&path, section::write(&wasm, &manifest).unwrap()).unwrap();

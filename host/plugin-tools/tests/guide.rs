@@ -109,8 +109,7 @@ fn the_guides_of_the_examples_grant_what_they_want() {
         let manifest = Manifest::parse(&read(&format!("plugins/examples/{name}/plugin.yaml"))).unwrap();
         let guide = read(&format!("plugins/examples/{name}/README.md"));
         let documents = blocks(&guide, "yaml").into_iter();
-        let documents: Vec<Value> =
-            documents.map(|block| serde_saphyr::from_str(&block).unwrap()).collect();
+        let documents: Vec<Value> = documents.map(|block| serde_saphyr::from_str(&block).unwrap()).collect();
         let all = documents.iter().filter_map(entries).filter_map(Value::as_array).flatten();
         let entry = all.into_iter().find(|entry| entry["name"] == name.as_str());
         let entry = entry.unwrap_or_else(|| panic!("{name}: its guide has no entry for the chain"));
