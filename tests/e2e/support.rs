@@ -280,6 +280,8 @@ pub(crate) fn plugin(directory: &Path, package: &str) -> PathBuf {
     let mut manifest = Manifest::parse(&std::fs::read_to_string(yaml).unwrap()).unwrap();
     manifest.name = package.to_owned();
     env!("CARGO_PKG_VERSION").clone_into(&mut manifest.version);
+    let roles = manifest.roles();
+    manifest.wants.roles.extend(roles);
     let wasm = std::fs::read(component(package)).unwrap();
     let path = directory.join(format!("{package}.wasm"));
     std::fs::write(&path, section::write(&wasm, &manifest).unwrap()).unwrap();

@@ -25,6 +25,11 @@
 #[cfg(test)]
 extern crate self as chainplate_sdk;
 
+/// The author's guide: what it shows compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Guide;
+
 pub mod admission;
 pub mod authenticator;
 pub mod authorizer;
