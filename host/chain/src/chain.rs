@@ -173,9 +173,15 @@ impl Chain {
     /// Takes a request along the chain until somebody answers.
     pub async fn handle(self: &Arc<Self>, request: Request) -> Answer {
         let mut request = Arc::new(request);
-        for plugin in self.plugins.iter().take(MAX_HOPS) {
+        let mut hops = 0;
+        for plugin in &self.plugins {
+            // The path is that of the request as it is now: components in front may have edited it.
             if !plugin.context.claims.matches(&request.info.path) {
                 continue;
+            }
+            hops += 1;
+            if hops > MAX_HOPS {
+                break;
             }
             match plugin.handle(Arc::clone(&request)).await {
                 Ok(Step::Respond(response)) => {
