@@ -1,5 +1,8 @@
-//! What the chain costs: hops, plans, and components against the same code linked natively.
+//! What the chain costs: hops, plans, loading, and components against the same code linked natively.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a bench")]
+
+#[path = "../support/components.rs"]
+mod components;
 
 use bytes::Bytes;
 use chainplate_apimachinery::request::{RequestInfo, UserInfo};
@@ -7,13 +10,12 @@ use chainplate_chain::{Answer, Body, Chain, Host, Metrics, Request, config::Serv
 use chainplate_plan::{Context, execute};
 use chainplate_sdk::{Outcome, Page, Plugin, Server, StoredObject, native};
 use chainplate_storage::{Key, ListRequest, Options, Store};
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use http_body_util::BodyExt;
 use std::{
     path::{Path, PathBuf},
-    process::Command,
     rc::Rc,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 use tokio::{runtime::Runtime, sync::watch};
 
@@ -55,21 +57,22 @@ struct Bench {
 }
 
 impl Bench {
-    /// The built-in chain with the fixture `faulty` in front, on a store in memory: what is measured is the chain.
-    fn new() -> Self {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let directory = std::env::temp_dir().join(format!("chainplate-bench-{}", std::process::id()));
-        let entry = format!(
-            "- name: faulty\n  source: {{path: {}}}\n  grants: {{paths: [/faulty]}}\n- name: core\n",
-            component().display()
-        );
-        let text = include_str!("../../host/chainplate/src/chain.yaml").replacen("- name: core\n", &entry, 1);
+    /// The built-in chain with the fixture `faulty` in front, that often, on a store in memory: what is measured is the chain.
+    fn new(hops: usize) -> Self {
+        let runtime = runtime();
+        let mut entries = String::new();
+        for hop in 0..hops {
+            entries += &format!(
+                "- name: faulty-{hop}\n  source: {{path: '{}'}}\n  grants: {{paths: [/faulty]}}\n",
+                component("faulty").display()
+            );
+        }
+        entries += "- name: core\n";
+        let text =
+            include_str!("../../host/chainplate/src/chain.yaml").replacen("- name: core\n", &entries, 1);
         let configuration = ServerChainConfiguration::parse("bench", &text).unwrap();
         let (chain, store) = runtime.block_on(async {
-            let store = Store::open(Options::default()).await.unwrap();
-            let shipped = chainplate_components::shipped;
-            let host = Host::new(store.clone(), shipped, directory, Metrics::default());
+            let (host, store) = host().await;
             let chain = Chain::load(&configuration, &host, false).await.unwrap();
             chain.prepare().await.unwrap();
             for plugin in chain.plugins() {
@@ -103,15 +106,51 @@ impl Bench {
     }
 }
 
-fn component() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let target = std::env::temp_dir().join("chainplate-bench-components");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(root).args(["build", "--quiet", "--locked", "--profile", "component"]);
-    cargo.args(["--target", "wasm32-wasip2", "-p", "faulty", "--target-dir"]).arg(&target);
-    assert!(cargo.status().unwrap().success());
-    target.join("wasm32-wasip2/component/faulty.wasm")
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
+
+/// Where compiled code is kept.
+fn code_cache() -> PathBuf {
+    std::env::temp_dir().join(format!("chainplate-bench-{}", std::process::id()))
+}
+
+/// A host on a new store in memory.
+async fn host() -> (Host, Store) {
+    let store = Store::open(Options::default()).await.unwrap();
+    let host = Host::new(store.clone(), chainplate_components::shipped, code_cache(), Metrics::default());
+    (host, store)
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The fixture and the example plugins, all built at the first call.
+fn component(package: &str) -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let target = Path::new(env!("CARGO_BIN_EXE_chainplate")).parent().unwrap().join("../components");
+        let packages = EXAMPLES.iter().map(|(package, _)| *package).chain(["faulty"]);
+        components::build(&root(), &target, packages).unwrap()
+    });
+    components::file(built, package)
+}
+
+/// The example plugins, and a configuration that they start with.
+const EXAMPLES: [(&str, &str); 6] = [
+    ("hello", "{}"),
+    ("unique-hosts", "{}"),
+    ("defaults", "{rules: [{kinds: [Pod], labels: {team: none}}]}"),
+    (
+        "jwt-issuer",
+        // The key is that of the plugin's own test cases.
+        "{issuer: {url: 'https://ci.example.com', audiences: [kubernetes], jwks: {keys: [{kty: OKP, crv: Ed25519, kid: a, \
+         x: Ar6Lu5HN5Y-aAU5wGXf504OaVI02AexK80-B-ZrrOyo}]}}, claimMappings: {username: {claim: sub, prefix: 'ci:'}}}",
+    ),
+    ("releases", "{service: 'http://127.0.0.1:1'}"),
+    ("websites", "{}"),
+];
 
 /// The real store under the native facade, so that both sides do the same work.
 #[derive(Debug)]
@@ -163,7 +202,7 @@ impl native::Store for OnStore {
 }
 
 fn hops(criterion: &mut Criterion) {
-    let bench = Bench::new();
+    let bench = Bench::new(1);
     let mut group = criterion.benchmark_group("chain");
     let mut measure = |name: &str, path: &'static str, want: u16| {
         assert_eq!(bench.runtime.block_on(bench.send("GET", path, "")).0, want, "{path}");
@@ -172,15 +211,58 @@ fn hops(criterion: &mut Criterion) {
         });
     };
     measure("nobody claims the path", "/nowhere", 404);
-    measure("one component delegates", "/faulty/delegates", 404);
     measure("4 KiB through the guest", "/faulty/body", 200);
     bench.runtime.block_on(bench.send("POST", PATH, &deployment("web")));
     measure("4 KiB by a plan", "/apis/apps/v1/namespaces/default/deployments/web", 200);
     group.finish();
 }
 
+/// A request that every component claims and passes on: against "nobody claims the path", divided by their number, that is the
+/// cost of a hop.
+fn delegating(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("delegating");
+    for hops in [1, 5, 20] {
+        let bench = Bench::new(hops);
+        assert_eq!(bench.runtime.block_on(bench.send("GET", "/faulty/delegates", "")).0, 404);
+        group.bench_function(format!("{hops} components"), |bencher| {
+            bencher.to_async(&bench.runtime).iter(|| bench.send("GET", "/faulty/delegates", ""));
+        });
+    }
+    group.finish();
+}
+
+/// From a file to a component that has been asked for its name: compiled, and from the code cache.
+fn loading(criterion: &mut Criterion) {
+    let (runtime, directory) = (runtime(), tempfile::tempdir().unwrap());
+    let (host, _store) = runtime.block_on(host());
+    let mut group = criterion.benchmark_group("load");
+    group.sample_size(10);
+    for (package, configuration) in EXAMPLES {
+        let wasm = directory.path().join(format!("{package}.wasm"));
+        let yaml = root().join("plugins/examples").join(package).join("plugin.yaml");
+        components::with_manifest(&component(package), package, &yaml, &wasm).unwrap();
+        let chain = format!(
+            "apiVersion: chainplate.dev/v1alpha1\nkind: ServerChainConfiguration\ncomponents:\n- name: {package}\n  \
+             source: {{path: '{}'}}\n  configuration: {configuration}\n  \
+             grants: {{roles: [mutating, validating, authenticator], groups: ['*'], paths: [/], storage: ['*']}}\n",
+            wasm.display()
+        );
+        let configuration = ServerChainConfiguration::parse("bench", &chain).unwrap();
+        let load = || async { Chain::load(&configuration, &host, false).await.unwrap() };
+        let empty = || drop(std::fs::remove_dir_all(code_cache()));
+        group.bench_function(format!("{package}, compiled"), |bencher| {
+            bencher.to_async(&runtime).iter_batched(empty, |()| load(), BatchSize::PerIteration);
+        });
+        runtime.block_on(load());
+        group.bench_function(format!("{package}, from the cache"), |bencher| {
+            bencher.to_async(&runtime).iter(load);
+        });
+    }
+    group.finish();
+}
+
 fn against_native(criterion: &mut Criterion) {
-    let bench = Bench::new();
+    let bench = Bench::new(1);
     native::use_store(Rc::new(OnStore(bench.store.clone(), bench.runtime.handle().clone())));
     let core =
         chainplate_core::Core::configure(serde_json::json!({ "serviceClusterIPRange": "10.0.0.0/24" }))
@@ -219,5 +301,5 @@ fn against_native(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, hops, against_native);
+criterion_group!(benches, hops, delegating, loading, against_native);
 criterion_main!(benches);

@@ -1,7 +1,9 @@
 //! A server to test: the real binary on a free port, with a data directory of its own.
 
+#[path = "../support/components.rs"]
+mod components;
+
 use bytes::Bytes;
-use chainplate_manifest::{Manifest, section};
 use http_body_util::BodyExt;
 use kube::{
     Client, Config,
@@ -245,19 +247,9 @@ pub(crate) fn component(package: &str) -> PathBuf {
     let built = BUILT.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let target = Path::new(env!("CARGO_BIN_EXE_chainplate")).parent().unwrap().join("../components");
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(&root).args(["build", "--locked", "--quiet", "--profile", "component"]);
-        cargo.args(["--target", "wasm32-wasip2", "--target-dir"]).arg(&target);
-        cargo.args(COMPONENTS.iter().flat_map(|(package, _)| ["-p", package]));
-        for (name, _) in std::env::vars() {
-            if name.starts_with("CARGO_") || name.starts_with("RUSTC") || name == "RUSTFLAGS" {
-                cargo.env_remove(name);
-            }
-        }
-        assert!(cargo.status().unwrap().success(), "the test components do not build");
-        target.join("wasm32-wasip2/component")
+        components::build(&root, &target, COMPONENTS.map(|(package, _)| package)).unwrap()
     });
-    built.join(format!("{}.wasm", package.replace('-', "_")))
+    components::file(built, package)
 }
 
 /// The components of this workspace that tests load, with their directories.
@@ -277,14 +269,8 @@ const COMPONENTS: [(&str, &str); 9] = [
 pub(crate) fn plugin(directory: &Path, package: &str) -> PathBuf {
     let (_, source) = COMPONENTS.iter().find(|(name, _)| *name == package).unwrap();
     let yaml = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(source).join("plugin.yaml");
-    let mut manifest = Manifest::parse(&std::fs::read_to_string(yaml).unwrap()).unwrap();
-    manifest.name = package.to_owned();
-    env!("CARGO_PKG_VERSION").clone_into(&mut manifest.version);
-    let roles = manifest.roles();
-    manifest.wants.roles.extend(roles);
-    let wasm = std::fs::read(component(package)).unwrap();
     let path = directory.join(format!("{package}.wasm"));
-    std::fs::write(&path, section::write(&wasm, &manifest).unwrap()).unwrap();
+    components::with_manifest(&component(package), package, &yaml, &path).unwrap();
     path
 }
 

@@ -56,8 +56,6 @@ pub struct Chain {
     resolved: RwLock<Vec<(GroupVersionResource, Arc<Collection>)>>,
 }
 
-/// Most components that a request may meet, however they delegate.
-const MAX_HOPS: usize = 64;
 /// Upstream's answer while parts of the chain are missing (`genericapiserver/handler.go`): controllers act destructively on
 /// a 404 that is none.
 const NOT_INSTALLED: &str =
@@ -173,7 +171,8 @@ impl Chain {
     /// Takes a request along the chain until somebody answers.
     pub async fn handle(self: &Arc<Self>, request: Request) -> Answer {
         let mut request = Arc::new(request);
-        for plugin in self.plugins.iter().take(MAX_HOPS) {
+        for plugin in &self.plugins {
+            // The path is that of the request as it is now: components in front may have edited it.
             if !plugin.context.claims.matches(&request.info.path) {
                 continue;
             }

@@ -11,8 +11,8 @@ use std::{
 };
 use wasmtime::{Engine, component::Component};
 
-/// Most entries that are kept.
-const MAX_ENTRIES: usize = 64;
+/// Most entries that are kept: a chain of many plugins, and what stood in it before.
+const MAX_ENTRIES: usize = 512;
 
 /// A directory of compiled code that only this host writes.
 ///

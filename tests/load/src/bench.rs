@@ -54,7 +54,7 @@ pub(crate) enum Until {
 }
 
 /// What many clients did.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Measured {
     /// Of each operation.
     pub(crate) latencies: Latencies,
@@ -63,11 +63,34 @@ pub(crate) struct Measured {
 }
 
 /// Processor time that an interval took.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Cpu {
     /// The server's, when its process is known.
     server: Option<Duration>,
     generator: Duration,
+}
+
+/// Who works together with others.
+pub(crate) trait Client: Send + 'static {
+    /// Does the operation with a number: how long that took.
+    fn operate(&mut self, turn: usize) -> impl Future<Output = Result<Duration>> + Send;
+}
+
+/// A client that makes one request for each operation.
+#[derive(Debug)]
+pub(crate) struct Caller<F> {
+    pub(crate) connection: Connection,
+    /// Makes the request.
+    pub(crate) call: Arc<F>,
+}
+
+impl<F: Fn(usize) -> Call + Send + Sync + 'static> Client for Caller<F> {
+    async fn operate(&mut self, turn: usize) -> Result<Duration> {
+        let call = (self.call)(turn);
+        let sent = Instant::now();
+        self.connection.send(call).await?;
+        Ok(sent.elapsed())
+    }
 }
 
 impl Bench {
@@ -105,6 +128,17 @@ impl Bench {
         bench.ready().await?;
         bench.first_ready = bench.program.as_ref().map(|program| program.started().elapsed());
         Ok(bench)
+    }
+
+    /// Starts another server beside this one, with further arguments.
+    ///
+    /// # Errors
+    /// This one was not started here, or the other does not start.
+    pub(crate) async fn beside(&self, arguments: impl IntoIterator<Item = OsString>) -> Result<Self> {
+        let mut options = Options::clone(&self.options);
+        options.program.as_ref().context("servers can only be started with --program")?;
+        options.arguments.extend(arguments);
+        Self::new(Arc::new(options)).await
     }
 
     fn find_processes(&mut self) -> Result<()> {
@@ -198,8 +232,8 @@ impl Bench {
         self.run(FILLERS, Until::Operations(count), create).await
     }
 
-    /// Lets `clients` clients make requests, each on a connection of its own and each the next request once the last
-    /// was answered. `call` makes the request with a number, which counts from 0 across all clients.
+    /// Lets `clients` clients make requests, each on a connection of its own. `call` makes the request with a number, which
+    /// counts from 0 across all clients.
     ///
     /// # Errors
     /// A request fails: the first such ends the run.
@@ -209,16 +243,25 @@ impl Bench {
         until: Until,
         call: impl Fn(usize) -> Call + Send + Sync + 'static,
     ) -> Result<Measured> {
-        let mut connections = Vec::with_capacity(clients);
+        let call = Arc::new(call);
+        let mut callers = Vec::with_capacity(clients);
         for _ in 0..clients {
-            connections.push(self.connect().await?);
+            callers.push(Caller { connection: self.connect().await?, call: call.clone() });
         }
-        let (call, next) = (Arc::new(call), Arc::new(AtomicU64::new(0)));
+        self.together(callers, until).await
+    }
+
+    /// Lets clients operate at the same time, each the next operation once its last is done.
+    ///
+    /// # Errors
+    /// An operation fails: the first such ends the run.
+    pub(crate) async fn together<C: Client>(&self, clients: Vec<C>, until: Until) -> Result<Measured> {
+        let next = Arc::new(AtomicU64::new(0));
         let meter = self.meter()?;
         let started = Instant::now();
         let mut tasks = JoinSet::new();
-        for mut connection in connections {
-            let (call, next) = (call.clone(), next.clone());
+        for mut client in clients {
+            let next = next.clone();
             tasks.spawn(async move {
                 let mut latencies = Vec::new();
                 loop {
@@ -228,10 +271,7 @@ impl Bench {
                         Until::Passed(time) if started.elapsed() >= time => return Ok(latencies),
                         _ => {}
                     }
-                    let call = call(turn);
-                    let sent = Instant::now();
-                    connection.send(call).await?;
-                    latencies.push(sent.elapsed());
+                    latencies.push(client.operate(turn).await?);
                 }
             });
         }
@@ -282,6 +322,18 @@ impl Bench {
 }
 
 impl Measured {
+    /// This and what was done in another run.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            latencies: self.latencies.and(other.latencies),
+            elapsed: self.elapsed + other.elapsed,
+            cpu: Cpu {
+                server: self.cpu.server.into_iter().chain(other.cpu.server).reduce(|one, other| one + other),
+                generator: self.cpu.generator + other.cpu.generator,
+            },
+        }
+    }
+
     /// The result: rate, latencies, and processor time for each operation.
     pub(crate) fn row(&self, row: Row) -> Row {
         let count = self.latencies.len();

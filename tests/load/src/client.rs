@@ -184,6 +184,16 @@ enum Sender {
 }
 
 impl Connection {
+    /// The same connection for another client, whose requests go beside this one's: HTTP/2 only.
+    pub(crate) fn shared(&self) -> Option<Self> {
+        match &self.sender {
+            Sender::Http1(_) => None,
+            Sender::Http2(sender) => {
+                Some(Self { sender: Sender::Http2(sender.clone()), target: self.target.clone() })
+            }
+        }
+    }
+
     /// Sends a request and reads the answer to its end, without keeping it; the length of its body in bytes.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod bench;
 mod client;
+mod components;
 mod frames;
 mod options;
 mod process;
@@ -10,11 +11,12 @@ mod report;
 mod scenarios;
 mod stats;
 mod watch;
+mod webhook;
 
 use anyhow::{Context, Result, anyhow};
 use bench::Bench;
 use clap::{Parser, ValueEnum};
-use options::Options;
+use options::{Options, Part};
 use report::Row;
 use scenarios::Scenario;
 use serde_json::{Value, json};
@@ -33,7 +35,10 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .context("threads cannot be started")
-        .and_then(|runtime| runtime.block_on(until_a_signal(measure(options.clone(), &mut rows))));
+        .and_then(|runtime| match options.part {
+            Some(Part::Webhook) => runtime.block_on(until_a_signal(webhook::serve())),
+            None => runtime.block_on(until_a_signal(measure(options.clone(), &mut rows))),
+        });
     // What was measured before something failed is a result, too.
     let written = write(&options, &rows);
     match outcome.and(written) {
@@ -60,11 +65,11 @@ async fn until_a_signal(work: impl Future<Output = Result<()>>) -> Result<()> {
 /// others from running.
 async fn measure(options: Arc<Options>, rows: &mut Vec<Row>) -> Result<()> {
     let chosen = match options.scenarios.as_slice() {
-        // A server that runs already cannot be started.
+        // A server that runs already cannot be started, nor get another chain.
         [] => Scenario::value_variants()
             .iter()
             .copied()
-            .filter(|scenario| *scenario != Scenario::Start || options.program.is_some())
+            .filter(|scenario| !scenario.starts_servers() || options.program.is_some())
             .collect(),
         chosen => chosen.to_vec(),
     };

@@ -11,8 +11,13 @@ use std::{ffi::OsString, path::PathBuf};
 /// the processor time that each of the two took for an operation.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "chainplate-load", version, after_help = EXAMPLES)]
+#[command(subcommand_negates_reqs = true, disable_help_subcommand = true)]
 #[command(group(clap::ArgGroup::new("which").required(true).args(["program", "server"])))]
 pub(crate) struct Options {
+    /// What this program is instead, when it started itself.
+    #[command(subcommand)]
+    pub(crate) part: Option<Part>,
+
     /// What to measure [default: all of it]
     #[arg(value_enum, value_name = "SCENARIO")]
     pub(crate) scenarios: Vec<Scenario>,
@@ -58,7 +63,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "BYTES", default_value_t = 1024, help_heading = "Load")]
     pub(crate) size: usize,
 
-    /// create, get, patch: numbers of clients, each with a connection of its own
+    /// create, get, patch, admission: numbers of clients, each with a connection of its own
     #[arg(long, value_name = "COUNT", value_delimiter = ',', default_value = "1,64", value_parser = positive, help_heading = "Load")]
     pub(crate) clients: Vec<usize>,
 
@@ -94,6 +99,18 @@ pub(crate) struct Options {
     #[arg(long, value_name = "COUNT", default_value = "100", value_parser = positive, help_heading = "Load")]
     pub(crate) crds: usize,
 
+    /// plugins: components in the chain
+    #[arg(long, value_name = "COUNT", default_value = "100", value_parser = positive, help_heading = "Load")]
+    pub(crate) plugins: usize,
+
+    /// reload: reloads of the chain
+    #[arg(long, value_name = "COUNT", default_value = "20", value_parser = positive, help_heading = "Load")]
+    pub(crate) reloads: usize,
+
+    /// reload: requests per second meanwhile
+    #[arg(long, value_name = "COUNT", default_value = "1000", value_parser = positive, help_heading = "Load")]
+    pub(crate) rate: usize,
+
     /// Longest time for one request, and for a server to start or end
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Limits")]
     pub(crate) request_limit: u64,
@@ -107,9 +124,18 @@ pub(crate) struct Options {
     pub(crate) json: Option<PathBuf>,
 }
 
+/// A process of this program that another one of it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Subcommand)]
+pub(crate) enum Part {
+    /// A validating webhook, until standard input ends.
+    #[command(hide = true, name = crate::webhook::SUBCOMMAND)]
+    Webhook,
+}
+
 const EXAMPLES: &str = "Examples:
   chainplate-load --program target/release/chainplate
   chainplate-load --program target/release/chainplate create watch --json out.json
+  chainplate-load --program target/release/chainplate admission plugins reload
   chainplate-load --program target/release/chainplate create --pid $(pidof etcd) -- \\
       --etcd-servers=http://127.0.0.1:2379
   chainplate-load --server https://127.0.0.1:6443 --token T --pid $(pidof kube-apiserver),$(pidof etcd)";
@@ -148,6 +174,13 @@ mod tests {
         assert_eq!(options.scenarios, [Scenario::IdleWatch, Scenario::Get]);
         assert_eq!(options.arguments, ["--etcd-servers=http://e", "-v=2"]);
         assert_eq!(options.clients, [1, 64]);
+    }
+
+    #[test]
+    fn the_webhook_needs_no_server() {
+        let webhook = Options::try_parse_from(["chainplate-load", "webhook"]).unwrap();
+        assert_eq!(webhook.part, Some(Part::Webhook));
+        assert!(!Options::command().render_long_help().to_string().contains("webhook"));
     }
 
     #[test]

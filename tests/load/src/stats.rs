@@ -13,6 +13,12 @@ impl Latencies {
         Self(measured)
     }
 
+    /// These and others.
+    pub(crate) fn and(mut self, mut others: Self) -> Self {
+        self.0.append(&mut others.0);
+        Self::new(self.0)
+    }
+
     /// The smallest latency that at least `percent` of all are not above (nearest rank); zero without any.
     /// `percent` is 0 to 100.
     pub(crate) fn percentile(&self, percent: usize) -> Duration {
@@ -46,6 +52,12 @@ mod tests {
         assert_eq!(hundred.percentile(99), Duration::from_millis(99));
         assert_eq!(hundred.percentile(100), Duration::from_millis(100));
         assert_eq!(hundred.percentile(0), Duration::from_millis(1));
+    }
+
+    #[test]
+    fn percentiles_of_two_runs_are_those_of_all_latencies() {
+        let both = millis(60..=100).and(millis(1..60));
+        assert_eq!((both.len(), both.median()), (100, Duration::from_millis(50)));
     }
 
     #[test]

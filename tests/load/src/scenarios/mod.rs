@@ -1,10 +1,13 @@
 //! What is measured, one module for each kind.
 
+mod admission;
 mod crd;
 mod large;
 mod list;
 mod mixed;
+mod plugins;
 mod rates;
+mod reload;
 mod start;
 mod watching;
 
@@ -35,9 +38,21 @@ pub(crate) enum Scenario {
     Crd,
     /// 10 000 creates, 40 000 GETs, 10 000 patches, with 500 watchers: memory afterwards
     Mixed,
+    /// What a validating rule adds to creates: as an admission plugin, and as a webhook on loopback. Needs --program
+    Admission,
+    /// --plugins components in the chain: memory of each, and the start with an empty and a filled code cache. Needs
+    /// --program
+    Plugins,
+    /// --reloads reloads of the chain under --rate requests per second: none may fail. Needs --program
+    Reload,
 }
 
 impl Scenario {
+    /// Whether it starts servers itself.
+    pub(crate) fn starts_servers(self) -> bool {
+        matches!(self, Self::Start | Self::Admission | Self::Plugins | Self::Reload)
+    }
+
     /// Measures, and tells each result to `report` as soon as it is known.
     ///
     /// # Errors
@@ -54,6 +69,9 @@ impl Scenario {
             Self::Large => large::large(bench, report).await,
             Self::Crd => crd::crd(bench, report).await,
             Self::Mixed => mixed::mixed(bench, report).await,
+            Self::Admission => admission::admission(bench, report).await,
+            Self::Plugins => plugins::plugins(bench, report).await,
+            Self::Reload => reload::reload(bench, report).await,
         }
     }
 }
