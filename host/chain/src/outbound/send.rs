@@ -180,8 +180,8 @@ impl Client {
             let _ = timeout_at(end, connection).await;
             held.leave();
         });
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        *request.uri_mut() = path.parse::<Uri>().map_err(|_| Error::HttpRequestUriInvalid)?;
+        let path = request.uri().path_and_query().cloned();
+        *request.uri_mut() = path.map_or_else(|| Uri::from_static("/"), Uri::from);
         let request = request.map(|body| Outgoing::new(body, self.max_body));
         let response = timeout_at(deadlines.head, sender.send_request(request))
             .await

@@ -68,11 +68,13 @@ fn outgoing(request: &Request, url: &Url<'_>) -> Result<OutgoingRequest, String>
         other => Method::Other(other.to_owned()),
     };
     let scheme = if url.tls { Scheme::Https } else { Scheme::Http };
-    let path = Some(url.path_and_query).filter(|path| !path.is_empty());
+    // Hosts differ in what they make of a URL without a path.
+    let slash = if url.path_and_query.starts_with('/') { "" } else { "/" };
+    let path = format!("{slash}{}", url.path_and_query);
     out.set_method(&method).map_err(|()| request.method.clone())?;
     out.set_scheme(Some(&scheme)).map_err(|()| request.url.clone())?;
     out.set_authority(Some(url.authority)).map_err(|()| request.url.clone())?;
-    out.set_path_with_query(path).map_err(|()| request.url.clone())?;
+    out.set_path_with_query(Some(&path)).map_err(|()| request.url.clone())?;
     Ok(out)
 }
 
