@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::{Instant, Sleep, sleep_until};
-use wasmtime_wasi_http::{Error, WasiBody};
+use wasmtime_wasi_http::{Error, WasiBody, p2::bindings::http::types::ErrorCode};
 
 /// A request's body that ends with an error beyond a number of bytes.
 pub(super) struct Outgoing {
@@ -88,6 +88,18 @@ impl Incoming {
         let next = self.deadline.min(Instant::now() + self.silence);
         self.sleep.as_mut().reset(next);
         Ok(frame)
+    }
+}
+
+/// What a component is told of the error that an answer's body ended with, if it is one of those made here.
+pub(super) const fn code(error: &Error) -> Option<ErrorCode> {
+    match error {
+        Error::ConnectionReadTimeout => Some(ErrorCode::ConnectionReadTimeout),
+        Error::HttpResponseBodySize(size) => Some(ErrorCode::HttpResponseBodySize(*size)),
+        Error::HttpResponseHeaderSectionSize(size) => Some(ErrorCode::HttpResponseHeaderSectionSize(*size)),
+        Error::HttpResponseIncomplete => Some(ErrorCode::HttpResponseIncomplete),
+        Error::HttpProtocolError => Some(ErrorCode::HttpProtocolError),
+        _ => None,
     }
 }
 

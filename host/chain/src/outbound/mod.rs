@@ -23,7 +23,10 @@ use parking_lot::Mutex;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsConnector;
-use wasmtime::component::{Linker, ResourceTable};
+use wasmtime::{
+    StoreContextMut,
+    component::{Linker, Resource, ResourceTable},
+};
 use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpCtx,
     WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
@@ -36,7 +39,17 @@ const MAX_WARNINGS: usize = 100;
 
 /// Links what a component needs to send requests. Once per engine.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    // The library's own knows none of the errors that its bodies end with: a component could not tell silence from a cut.
+    linker.allow_shadowing(true);
+    linker.instance("wasi:http/types@0.2.12")?.func_wrap(
+        "http-error-code",
+        |store: StoreContextMut<'_, State>, (error,): (Resource<wasmtime::Error>,)| {
+            Ok((store.data().table.get(&error)?.downcast_ref().and_then(body::code),))
+        },
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
 }
 
 /// One component's way outside, shared by its instances.
