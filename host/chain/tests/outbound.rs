@@ -323,8 +323,7 @@ async fn a_component_that_waits_less_is_told_and_goes_on() {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no").await.unwrap();
         stream
     });
-    let cut = cut.unwrap_err();
-    assert!(cut.code() == 502 && cut.message().contains("incomplete"), "{cut}");
+    assert_eq!(cut.unwrap_err().code(), 504);
     assert_eq!((server.counted("timeout"), server.counted("2xx")), (1, 1));
     assert_eq!(server.metric("chainplate_plugin_timeouts_total{plugin=\"fetcher\"}"), 0);
     assert_eq!(server.metric("chainplate_plugin_instances{plugin=\"fetcher\"}"), 1);

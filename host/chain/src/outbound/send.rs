@@ -209,7 +209,10 @@ pub(super) fn broken(error: &hyper::Error) -> Error {
         Some(_) => return Error::HttpProtocolError,
         None => {}
     }
-    if error.is_parse_too_large() {
+    let cut = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    if cut.is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof) {
+        Error::HttpResponseIncomplete
+    } else if error.is_parse_too_large() {
         Error::HttpResponseHeaderSectionSize(Some(MAX_HEAD as u32))
     } else if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
         Error::HttpResponseIncomplete

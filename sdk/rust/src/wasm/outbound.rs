@@ -94,9 +94,7 @@ fn read(body: &IncomingBody, request: &Request) -> Result<Vec<u8>, Error> {
             Ok(chunk) => bytes.extend_from_slice(&chunk),
             Err(StreamError::Closed) => return Ok(bytes),
             Err(StreamError::LastOperationFailed(error)) => {
-                // wasmtime-wasi-http 48 does not know its own errors again here: it tells no code.
-                let incomplete = || Error::Broken("the answer is incomplete".into());
-                return Err(http_error_code(&error).map_or_else(incomplete, |code| from_wire(&code, request)));
+                return Err(http_error_code(&error).map_or_else(broken, |code| from_wire(&code, request)));
             }
         }
     }
