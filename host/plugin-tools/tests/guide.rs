@@ -1,5 +1,6 @@
 //! What the guides show is what there is: their YAML is understood, the first plugin is the template, and what the examples
 //! want is what their guides grant.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use chainplate_chain::config::ServerChainConfiguration;
 use chainplate_manifest::Manifest;
