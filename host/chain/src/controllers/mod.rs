@@ -234,6 +234,8 @@ impl Run {
                     // All of them anew.
                     () = &mut resync => break,
                     batch = watch.next(BATCH) => match batch {
+                        // Once for all that changed: each object is in the queue once, anyway.
+                        Some(Ok(_)) if wakes == Some(Wakes::All) => self.wake_all(),
                         Some(Ok(events)) => events.iter().for_each(|event| self.wake(&event.object, wakes)),
                         // Too slow for the history: all of them anew. What was deleted meanwhile is not told of; whoever
                         // needs that has a finalizer.

@@ -22,6 +22,8 @@ struct State {
     dirty: HashSet<Path>,
     working: HashSet<Path>,
     later: BTreeMap<(Instant, u64), Path>,
+    /// The one place in `later` of each object that is there.
+    due: HashMap<Path, (Instant, u64)>,
     sequence: u64,
     failures: HashMap<Path, u32>,
 }
@@ -40,13 +42,9 @@ impl Queue {
         self.wake.notify_one();
     }
 
-    /// Has an object looked at after a while.
+    /// Has an object looked at after a while, or earlier if that is to be done already.
     pub(super) fn add_after(&self, path: Path, pause: Duration, now: Instant) {
-        let mut state = self.state.lock();
-        state.sequence += 1;
-        let place = (now + pause, state.sequence);
-        state.later.insert(place, path);
-        drop(state);
+        self.state.lock().postpone(path, now + pause);
         self.wake.notify_one();
     }
 
@@ -106,11 +104,25 @@ impl State {
         }
     }
 
+    fn postpone(&mut self, path: Path, at: Instant) {
+        if let Some(there) = self.due.get(&path).copied() {
+            if there.0 <= at {
+                return;
+            }
+            self.later.remove(&there);
+        }
+        self.sequence += 1;
+        let place = (at, self.sequence);
+        self.due.insert(path.clone(), place);
+        self.later.insert(place, path);
+    }
+
     fn promote(&mut self, now: Instant) {
         while let Some(entry) = self.later.first_entry()
             && entry.key().0 <= now
         {
             let path = entry.remove();
+            self.due.remove(&path);
             self.add(path);
         }
     }
@@ -142,6 +154,21 @@ mod tests {
         assert!(queue.state.lock().ready.is_empty());
     }
 
+    #[test]
+    fn an_object_that_is_postponed_again_and_again_waits_for_the_earliest_time_once() {
+        let (queue, now) = (Queue::default(), Instant::now());
+        for seconds in [30, 20, 40, 20] {
+            queue.add_after("a".into(), Duration::from_secs(seconds), now);
+        }
+        let mut state = queue.state.lock();
+        assert_eq!(
+            state.later.keys().map(|(at, _)| *at - now).collect::<Vec<_>>(),
+            [Duration::from_secs(20)]
+        );
+        state.promote(now + Duration::from_secs(20));
+        assert_eq!((state.ready.len(), state.later.len(), state.due.len()), (1, 0, 0));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn failures_are_tried_again_later_each_time() {
         let queue = Queue::default();
@@ -155,6 +182,7 @@ mod tests {
             // The queue looks at the clock of the machine.
             let mut state = queue.state.lock();
             let later = std::mem::take(&mut state.later);
+            state.due.clear();
             later.into_values().for_each(|path| state.add(path));
         }
         assert_eq!(pauses, [5, 10, 20, 40].map(Duration::from_millis));
