@@ -126,11 +126,10 @@ impl Strategy for ApiServices {
 
     fn decode(&self, document: &mut Value, strict: Option<&mut Vec<String>>) -> Result<(), String> {
         let shape = self.shape.ok_or("APIService is missing from the table of types")?;
-        let decoded = chainplate_types::decode_value(shape, document).map_err(|error| error.to_string())?;
+        let unknown = chainplate_types::decode(shape, document)?;
         if let Some(strict) = strict {
-            strict.extend(decoded.unknown_paths().map(str::to_owned));
+            strict.extend(unknown);
         }
-        *document = decoded.value;
         Ok(())
     }
 

@@ -153,11 +153,10 @@ impl Strategy for Definitions {
 
     fn decode(&self, document: &mut Value, strict: Option<&mut Vec<String>>) -> Result<(), String> {
         let Some(shape) = self.shape else { return Ok(()) };
-        let decoded = chainplate_types::decode_value(shape, document).map_err(|error| error.to_string())?;
+        let unknown = chainplate_types::decode(shape, document)?;
         if let Some(strict) = strict {
-            strict.extend(decoded.unknown_paths().map(str::to_owned));
+            strict.extend(unknown);
         }
-        *document = decoded.value;
         Ok(())
     }
 

@@ -59,15 +59,11 @@ fn typed(mut document: Value, group: &str, version: &str, kind: &str) -> Result<
         }
     }
     let Some(shape) = chainplate_types::lookup(group, version, kind) else { return Ok(document) };
-    match chainplate_types::decode_value(shape, &document) {
-        Ok(mut decoded) => {
-            defaults::apply(group, version, kind, &mut decoded.value);
-            Ok(decoded.value)
-        }
-        Err(why) => Err(Status::bad_request(format!(
-            "{kind} in version {version:?} cannot be handled as a {kind}: {why}"
-        ))),
-    }
+    chainplate_types::decode(shape, &mut document).map_err(|why| {
+        Status::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))
+    })?;
+    defaults::apply(group, version, kind, &mut document);
+    Ok(document)
 }
 
 /// Answers with a document that is not stored.

@@ -7,7 +7,7 @@ use chainplate_apimachinery::{
     managed_fields::{Context, Manager, Set, apply, one_version, update},
     strategic,
 };
-use chainplate_types::{TypeRef, complete, complete_decoded, decode, decode_value, empty, lookup, protobuf};
+use chainplate_types::{TypeRef, complete, complete_decoded, decode, empty, lookup, protobuf};
 use criterion::{Criterion, criterion_group, criterion_main};
 use serde_json::json;
 use std::hint::black_box;
@@ -18,21 +18,19 @@ const DEPLOYMENT: &str = include_str!("data/deployment.json");
 fn pods(criterion: &mut Criterion) {
     let shape = lookup("", "v1", "Pod").unwrap();
     let mut group = criterion.benchmark_group("pod");
-    let value = decode(shape, POD.as_bytes()).unwrap().value;
+    let mut value = document::json(POD.as_bytes()).unwrap().value;
+    decode(shape, &mut value).unwrap();
     let text = serde_json::to_vec(&value).unwrap();
     let body = protobuf::encode(&text, "v1", "Pod").unwrap();
     group.bench_function("parse", |bencher| {
         bencher.iter(|| document::json(black_box(POD.as_bytes())).unwrap());
     });
-    group.bench_function("parse-typed", |bencher| {
-        bencher.iter(|| decode(shape, black_box(POD.as_bytes())).unwrap());
-    });
     group.bench_function("parse-decode-complete-encode", |bencher| {
         bencher.iter(|| {
-            let parsed = document::json(black_box(POD.as_bytes())).unwrap().value;
-            let mut typed = decode_value(shape, &parsed).unwrap().value;
-            complete(shape, &mut typed);
-            serde_json::to_vec(&typed).unwrap()
+            let mut pod = document::json(black_box(POD.as_bytes())).unwrap().value;
+            decode(shape, &mut pod).unwrap();
+            complete(shape, &mut pod);
+            serde_json::to_vec(&pod).unwrap()
         });
     });
     group.bench_function("protobuf-encode", |bencher| {

@@ -1,114 +1,37 @@
 //! Decoding as Go's typed decoder does it: JSON types are checked, unknown members dropped and told, nulls
 //! dropped, quantities and times brought to their one form, and what `omitempty` would leave out left out.
 //!
-//! Upstream: `sigs.k8s.io/json` behind `apimachinery/pkg/runtime/serializer/json`; the texts of strict errors
-//! are those of its `UnmarshalStrict`, in the order of the document.
+//! Upstream: `sigs.k8s.io/json` behind `apimachinery/pkg/runtime/serializer/json`; the texts of errors are Go's.
 
 use crate::{
     complete::{is_left_out, zero},
-    tables::{Field, TypeRef},
+    tables::TypeRef,
     time,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chainplate_apimachinery::{
     Map, Value,
-    quantity::Quantity,
+    options::json_kind,
+    quantity::{self, Quantity},
     shape::{Kind, Scalar, Shape},
 };
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use std::{cell::RefCell, collections::HashSet, fmt, fmt::Write};
+use serde_json::Number;
+use std::{collections::HashSet, fmt, fmt::Write};
 
-/// A document of a type.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Decoded {
-    /// What a Go struct would hold of it.
-    pub value: Value,
-    /// `unknown field "spec.foo"` and `duplicate field "data.k"`, in the order of the document, each once.
-    pub strict: Vec<String>,
-}
-
-impl Decoded {
-    /// The paths of unknown fields, `spec.foo`.
-    pub fn unknown_paths(&self) -> impl Iterator<Item = &str> {
-        self.strict.iter().filter_map(|text| text.strip_prefix("unknown field \"")?.strip_suffix('"'))
-    }
-}
-
-/// Why a document is not of a type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DecodeError {
-    /// It is no JSON.
-    Syntax(String),
-    /// A value has the wrong type or form; the text is Go's.
-    Type(String),
-}
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            DecodeError::Syntax(text) | DecodeError::Type(text) => f.write_str(text),
-        }
-    }
-}
-
-impl std::error::Error for DecodeError {}
-
-/// Decodes JSON text as `shape`.
+/// Gives a document the form of `shape`, in place: what fits, which is nearly all of it, is neither copied nor moved.
+///
+/// Returns the paths of members that the type does not know, `spec.foo`, each once; they are dropped. In which order and
+/// how often they stood in a body is told by [`strict_errors`](chainplate_apimachinery::decode::strict_errors).
 ///
 /// # Errors
-/// [`DecodeError`], for the first value that Go would refuse.
-pub fn decode(shape: TypeRef, json: &[u8]) -> Result<Decoded, DecodeError> {
-    let context = Context::default();
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let result = Seed { context: &context, shape, place: &Place::Root }
-        .deserialize(&mut deserializer)
-        .and_then(|value| deserializer.end().map(|()| value));
-    context.finish(result.map_err(|error| error.to_string()))
-}
-
-/// Decodes a JSON value as `shape`, for what comes out of a patch or of YAML.
-///
-/// # Errors
-/// [`DecodeError`], for the first value that Go would refuse.
-pub fn decode_value(shape: TypeRef, value: &Value) -> Result<Decoded, DecodeError> {
-    let context = Context::default();
-    let result = Seed { context: &context, shape, place: &Place::Root }.deserialize(value);
-    context.finish(result.map_err(|error| error.to_string()))
-}
-
-#[derive(Default)]
-struct Context {
-    strict: RefCell<Vec<String>>,
-    /// Those that were told already.
-    told: RefCell<HashSet<String>>,
-    failure: RefCell<Option<String>>,
-}
-
-impl Context {
-    fn finish(self, result: Result<Option<Value>, String>) -> Result<Decoded, DecodeError> {
-        match (result, self.failure.into_inner()) {
-            (Ok(value), _) => {
-                let value = value.unwrap_or_else(|| Value::Object(Map::new()));
-                Ok(Decoded { value, strict: self.strict.into_inner() })
-            }
-            (Err(_), Some(text)) => Err(DecodeError::Type(text)),
-            (Err(text), None) => Err(DecodeError::Syntax(text)),
-        }
+/// Go's text, for the first value that it would refuse. The document is then partly decoded.
+pub fn decode(shape: TypeRef, document: &mut Value) -> Result<Vec<String>, String> {
+    let mut unknown = Unknown::default();
+    unknown.value(shape, document, &Place::Root)?;
+    if document.is_null() {
+        *document = Value::Object(Map::new());
     }
-
-    fn fail<E: de::Error>(&self, text: String) -> E {
-        *self.failure.borrow_mut() = Some(text);
-        E::custom("")
-    }
-
-    fn strict(&self, what: &str, place: &Place<'_>) {
-        let mut text = format!("{what} field \"");
-        let _ = place.write(&mut text);
-        text.push('"');
-        if self.told.borrow_mut().insert(text.clone()) {
-            self.strict.borrow_mut().push(text);
-        }
-    }
+    Ok(unknown.paths)
 }
 
 /// Where a value stands; borrowed links, so that a document without fault costs nothing.
@@ -126,7 +49,7 @@ impl Place<'_> {
             Place::Root => Ok(()),
             Place::Member(parent, _, name) | Place::Key(parent, name) => {
                 parent.write(out)?;
-                if !out.ends_with('"') {
+                if !out.is_empty() {
                     out.push('.');
                 }
                 out.push_str(name);
@@ -164,260 +87,184 @@ impl Place<'_> {
     }
 }
 
-struct Seed<'a> {
-    context: &'a Context,
-    shape: TypeRef,
-    place: &'a Place<'a>,
+/// The text of a value of another type than the shape's.
+#[cold]
+fn mismatch(shape: TypeRef, place: &Place<'_>, found: &str) -> String {
+    match shape.kind() {
+        Kind::Scalar(Scalar::Quantity) => quantity::ParseError::Format.to_string(),
+        Kind::Scalar(Scalar::Time | Scalar::MicroTime) => {
+            format!("json: cannot unmarshal {found} into Go value of type string")
+        }
+        Kind::Scalar(Scalar::IntOrString) => {
+            format!("json: cannot unmarshal {found} into Go value of type int32")
+        }
+        _ => format!("json: cannot unmarshal {found} into {} of type {}", place.go(), shape.go_type()),
+    }
 }
 
-impl Seed<'_> {
-    fn mismatch<E: de::Error>(&self, found: &str) -> E {
-        let text = match self.shape.kind() {
-            Kind::Scalar(Scalar::Quantity) => {
-                chainplate_apimachinery::quantity::ParseError::Format.to_string()
-            }
-            Kind::Scalar(Scalar::Time | Scalar::MicroTime) => {
-                format!("json: cannot unmarshal {found} into Go value of type string")
-            }
-            Kind::Scalar(Scalar::IntOrString) => {
-                format!("json: cannot unmarshal {found} into Go value of type int32")
-            }
-            _ => format!(
-                "json: cannot unmarshal {found} into {} of type {}",
-                self.place.go(),
-                self.shape.go_type()
-            ),
-        };
-        self.context.fail(text)
-    }
+/// The members that a type does not know.
+#[derive(Default)]
+struct Unknown {
+    paths: Vec<String>,
+    /// Those that were told already: a key with a dot in it looks as two.
+    told: HashSet<String>,
+}
 
-    fn quantity<E: de::Error>(&self, text: &str) -> Result<Option<Value>, E> {
-        match Quantity::canonical(text.trim()) {
-            Ok(canonical) => Ok(Some(Value::String(canonical.unwrap_or_else(|| text.trim().to_owned())))),
-            Err(error) => Err(self.context.fail(error.to_string())),
+impl Unknown {
+    #[cold]
+    fn tell(&mut self, place: &Place<'_>) {
+        let mut path = String::new();
+        // Writing to a String cannot fail.
+        let _ = place.write(&mut path);
+        if self.told.insert(path.clone()) {
+            self.paths.push(path);
         }
     }
 
-    fn integer<E: de::Error>(&self, number: i64) -> Result<Option<Value>, E> {
-        match self.shape.kind() {
-            Kind::Scalar(Scalar::Int64 | Scalar::Float) | Kind::Any { .. } => Ok(Some(number.into())),
-            Kind::Scalar(Scalar::Int32 | Scalar::IntOrString) => {
-                if i32::try_from(number).is_ok() {
-                    Ok(Some(number.into()))
-                } else {
-                    Err(self.mismatch(&format!("number {number}")))
+    /// Decodes one value. What becomes of a null is the affair of what it stands in.
+    fn value(&mut self, shape: TypeRef, value: &mut Value, place: &Place<'_>) -> Result<(), String> {
+        let kind = shape.kind();
+        match (value, kind) {
+            (Value::Null, _) => Ok(()),
+            (Value::String(text), Kind::Scalar(scalar)) => {
+                string(scalar, text).unwrap_or_else(|| Err(mismatch(shape, place, "string")))
+            }
+            (Value::Bool(_), Kind::Scalar(Scalar::Bool)) => Ok(()),
+            (value, Kind::Scalar(scalar)) if value.is_number() => number(scalar, shape, value, place),
+            (Value::Object(map), Kind::Struct { .. }) => self.members(shape, map, place),
+            (Value::Object(map), Kind::Map { .. }) => {
+                let Some(element) = shape.element() else { return Err(mismatch(shape, place, "object")) };
+                for (key, value) in map {
+                    self.element(element, value, &Place::Key(place, key))?;
                 }
+                Ok(())
             }
-            Kind::Scalar(Scalar::Quantity) => self.quantity(&number.to_string()),
-            _ => Err(self.mismatch("number")),
-        }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Seed<'_> {
-    type Value = Option<Value>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        if matches!(self.shape.kind(), Kind::Any { .. }) && self.shape.loose_struct().is_none() {
-            let value = <Value as de::Deserialize>::deserialize(deserializer)?;
-            return Ok((!value.is_null()).then_some(value));
-        }
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Seed<'_> {
-    type Value = Option<Value>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Self::Value, E> {
-        match self.shape.kind() {
-            Kind::Scalar(Scalar::Bool) | Kind::Any { .. } => Ok(Some(Value::Bool(value))),
-            _ => Err(self.mismatch("bool")),
-        }
-    }
-
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Self::Value, E> {
-        self.integer(value)
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Self::Value, E> {
-        match i64::try_from(value) {
-            Ok(value) => self.integer(value),
-            Err(_) => match self.shape.kind() {
-                Kind::Any { .. } | Kind::Scalar(Scalar::Float) => Ok(Some(value.into())),
-                Kind::Scalar(Scalar::Quantity) => self.quantity(&value.to_string()),
-                Kind::Scalar(Scalar::Int32 | Scalar::Int64 | Scalar::IntOrString) => {
-                    Err(self.mismatch(&format!("number {value}")))
-                }
-                _ => Err(self.mismatch("number")),
+            (Value::Array(list), Kind::List(_)) => self.items(shape, list, place),
+            (value, Kind::Any { .. }) => match (shape.loose_struct(), value) {
+                (Some(of), Value::Object(map)) => self.members(of, map, place),
+                (Some(_), Value::Array(list)) => self.items(shape, list, place),
+                _ => Ok(()),
             },
+            (value, _) => Err(mismatch(shape, place, json_kind(value))),
         }
     }
 
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Self::Value, E> {
-        match self.shape.kind() {
-            Kind::Any { .. } => Ok(Some(value.into())),
-            // Go writes 1.0 as 1.
-            Kind::Scalar(Scalar::Float) if value.fract() == 0.0 && value.abs() < 1e15 =>
+    fn items(&mut self, shape: TypeRef, list: &mut [Value], place: &Place<'_>) -> Result<(), String> {
+        let Some(element) = shape.element() else { return Err(mismatch(shape, place, "array")) };
+        for (index, value) in list.iter_mut().enumerate() {
+            self.element(element, value, &Place::Index(place, index))?;
+        }
+        Ok(())
+    }
+
+    /// Decodes a value that keeps its place though it be null.
+    fn element(&mut self, shape: TypeRef, value: &mut Value, place: &Place<'_>) -> Result<(), String> {
+        if value.is_null() {
+            *value = zero(shape);
+            return Ok(());
+        }
+        self.value(shape, value, place)
+    }
+
+    fn members(&mut self, of: TypeRef, map: &mut Map, place: &Place<'_>) -> Result<(), String> {
+        let mut result = Ok(());
+        map.retain(|name, value| {
+            if result.is_err() {
+                return true;
+            }
+            let Some(field) = of.member(name) else {
+                self.tell(&Place::Member(place, of, name));
+                return false;
+            };
+            result = self.value(field.shape(), value, &Place::Member(place, of, name));
+            !value.is_null() && !is_left_out(field, value)
+        });
+        result
+    }
+}
+
+/// Decodes a text; `None` if the type has none.
+fn string(scalar: Scalar, text: &mut String) -> Option<Result<(), String>> {
+    let canonical = match scalar {
+        Scalar::String | Scalar::IntOrString => return Some(Ok(())),
+        Scalar::Quantity => {
+            let trimmed = text.trim();
+            let spaced = trimmed.len() != text.len();
+            Quantity::canonical(trimmed)
+                .map(|canonical| canonical.or_else(|| spaced.then(|| trimmed.to_owned())))
+                .map_err(|error| error.to_string())
+        }
+        Scalar::Time | Scalar::MicroTime => time::canonical(text, scalar == Scalar::MicroTime),
+        Scalar::Bytes => check_base64(text),
+        _ => return None,
+    };
+    Some(canonical.map(|canonical| {
+        if let Some(canonical) = canonical {
+            *text = canonical;
+        }
+    }))
+}
+
+/// Checks base64; `Some` without the line ends, which Go's decoder skips, if there are any.
+fn check_base64(text: &str) -> Result<Option<String>, String> {
+    let joined = text.contains(['\n', '\r']).then(|| text.replace(['\n', '\r'], ""));
+    let text = joined.as_deref().unwrap_or(text);
+    match STANDARD.decode(text) {
+        Ok(_) => Ok(joined),
+        Err(error) => {
+            let at = match error {
+                base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => at,
+                _ => text.len() / 4 * 4,
+            };
+            Err(format!("illegal base64 data at input byte {at}"))
+        }
+    }
+}
+
+/// Decodes a number: integers in their range, floats that are whole as Go writes them, `1.0` as `1`, and quantities,
+/// which may be written as numbers.
+fn number(scalar: Scalar, shape: TypeRef, value: &mut Value, place: &Place<'_>) -> Result<(), String> {
+    let Value::Number(found) = &*value else { return Ok(()) };
+    match scalar {
+        Scalar::Int64 if found.is_i64() => Ok(()),
+        Scalar::Int32 | Scalar::IntOrString
+            if found.as_i64().is_some_and(|number| i32::try_from(number).is_ok()) =>
+        {
+            Ok(())
+        }
+        Scalar::Int32 | Scalar::Int64 | Scalar::IntOrString => {
+            Err(mismatch(shape, place, &format!("number {}", written(found))))
+        }
+        Scalar::Float => {
+            if found.is_f64()
+                && let Some(float) = found.as_f64()
+                && float.fract() == 0.0
+                && float.abs() < 1e15
             {
                 #[allow(clippy::cast_possible_truncation, reason = "whole and below 10^15")]
-                Ok(Some((value as i64).into()))
+                let whole = float as i64;
+                *value = whole.into();
             }
-            Kind::Scalar(Scalar::Float) => Ok(Some(value.into())),
-            Kind::Scalar(Scalar::Quantity) => self.quantity(&value.to_string()),
-            Kind::Scalar(Scalar::Int32 | Scalar::Int64 | Scalar::IntOrString) => {
-                Err(self.mismatch(&format!("number {value:?}")))
-            }
-            _ => Err(self.mismatch("number")),
+            Ok(())
         }
-    }
-
-    fn visit_str<E: de::Error>(self, value: &str) -> Result<Self::Value, E> {
-        self.visit_string(value.to_owned())
-    }
-
-    fn visit_string<E: de::Error>(self, value: String) -> Result<Self::Value, E> {
-        let value = match self.shape.kind() {
-            Kind::Scalar(Scalar::String | Scalar::IntOrString) | Kind::Any { .. } => value,
-            Kind::Scalar(Scalar::Quantity) => return self.quantity(&value),
-            Kind::Scalar(scalar @ (Scalar::Time | Scalar::MicroTime)) => {
-                match time::canonical(&value, scalar == Scalar::MicroTime) {
-                    Ok(canonical) => canonical.unwrap_or(value),
-                    Err(text) => return Err(self.context.fail(text)),
-                }
-            }
-            Kind::Scalar(Scalar::Bytes) => {
-                // Go's decoder skips line ends.
-                let value =
-                    if value.contains(['\n', '\r']) { value.replace(['\n', '\r'], "") } else { value };
-                match STANDARD.decode(&value) {
-                    Ok(_) => value,
-                    Err(error) => {
-                        let at = match error {
-                            base64::DecodeError::InvalidByte(at, _)
-                            | base64::DecodeError::InvalidLastSymbol(at, _) => at,
-                            _ => value.len() / 4 * 4,
-                        };
-                        return Err(self.context.fail(format!("illegal base64 data at input byte {at}")));
-                    }
-                }
-            }
-            _ => return Err(self.mismatch("string")),
-        };
-        Ok(Some(Value::String(value)))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        let Some(element) =
-            self.shape.element().filter(|_| matches!(self.shape.kind(), Kind::List(_) | Kind::Any { .. }))
-        else {
-            return Err(self.mismatch("array"));
-        };
-        let mut list = Vec::with_capacity(items.size_hint().unwrap_or_default().min(64));
-        loop {
-            let place = Place::Index(self.place, list.len());
-            let seed = Seed { context: self.context, shape: element, place: &place };
-            match items.next_element_seed(seed)? {
-                Some(item) => list.push(item.unwrap_or_else(|| zero(element))),
-                None => return Ok(Some(Value::Array(list))),
-            }
+        Scalar::Quantity => {
+            let text = match found.as_f64().filter(|_| found.is_f64()) {
+                Some(float) => float.to_string(),
+                None => found.to_string(),
+            };
+            let canonical = Quantity::canonical(&text).map_err(|error| error.to_string())?;
+            *value = Value::String(canonical.unwrap_or(text));
+            Ok(())
         }
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        let mut map = Map::new();
-        let of = match self.shape.kind() {
-            Kind::Struct { .. } => self.shape,
-            Kind::Any { .. } => match self.shape.loose_struct() {
-                Some(of) => of,
-                None => return Err(self.mismatch("object")),
-            },
-            Kind::Map { .. } => {
-                let Some(element) = self.shape.element() else { return Err(self.mismatch("object")) };
-                while let Some(key) = members.next_key::<String>()? {
-                    let place = Place::Key(self.place, &key);
-                    let seed = Seed { context: self.context, shape: element, place: &place };
-                    let value = members.next_value_seed(seed)?.unwrap_or_else(|| zero(element));
-                    if map.contains_key(&key) {
-                        self.context.strict("duplicate", &place);
-                    }
-                    map.insert(key, value);
-                }
-                return Ok(Some(Value::Object(map)));
-            }
-            _ => return Err(self.mismatch("object")),
-        };
-        let first = of.fields().next().map_or(0, Field::index);
-        let mut seen = Seen::default();
-        while let Some(key) = members.next_key_seed(Key(of))? {
-            match key {
-                Ok(field) => {
-                    let name = field.name();
-                    let place = Place::Member(self.place, of, name);
-                    let shape = field.shape();
-                    let value =
-                        members.next_value_seed(Seed { context: self.context, shape, place: &place })?;
-                    if !seen.insert(field.index() - first) {
-                        self.context.strict("duplicate", &place);
-                        map.remove(name);
-                    }
-                    if let Some(value) = value
-                        && !is_left_out(field, &value)
-                    {
-                        map.insert(name.to_owned(), value);
-                    }
-                }
-                Err(name) => {
-                    members.next_value::<IgnoredAny>()?;
-                    self.context.strict("unknown", &Place::Member(self.place, of, &name));
-                }
-            }
-        }
-        Ok(Some(Value::Object(map)))
+        _ => Err(mismatch(shape, place, "number")),
     }
 }
 
-/// Which of a struct's members were there; structs have fewer than 128.
-#[derive(Default)]
-struct Seen(u128);
-
-impl Seen {
-    fn insert(&mut self, index: u16) -> bool {
-        let bit = 1_u128.checked_shl(u32::from(index)).unwrap_or_default();
-        let new = self.0 & bit == 0;
-        self.0 |= bit;
-        new
-    }
-}
-
-/// A member of a struct, or the name of none.
-struct Key(TypeRef);
-
-impl<'de> DeserializeSeed<'de> for Key {
-    type Value = Result<Field, String>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Key {
-    type Value = Result<Field, String>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a member's name")
-    }
-
-    fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.0.member(name).ok_or_else(|| name.to_owned()))
+/// A number in an error: as it stood, or nearly so.
+fn written(number: &Number) -> String {
+    match number.as_f64().filter(|_| number.is_f64()) {
+        Some(float) => format!("{float:?}"),
+        None => number.to_string(),
     }
 }
 

@@ -14,5 +14,5 @@ mod tables;
 mod time;
 
 pub use complete::{complete, complete_decoded, empty};
-pub use decode::{DecodeError, Decoded, decode, decode_value};
+pub use decode::decode;
 pub use tables::{Field, Presence, TypeRef, kinds, lookup, named};

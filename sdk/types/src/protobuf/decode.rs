@@ -18,7 +18,7 @@ use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
 
 /// Reads a document: kind and apiVersion come first, members of which Go would hold nothing are left out, numbers that
 /// are not known are passed over. `default` is the apiVersion and kind of a document that does not say them. Quantities
-/// and the like are not looked at: [`decode_value`](crate::decode_value) does that.
+/// and the like are not looked at: that is what [`decode`](crate::decode()) is for.
 ///
 /// # Errors
 /// [`Malformed`] for what has no envelope, is cut off or malformed, is of a kind that has no protobuf, or lies too deep.

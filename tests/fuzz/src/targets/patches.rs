@@ -8,7 +8,7 @@ use chainplate_apimachinery::{
     patch::{self, MAX_COPIED, MAX_OPERATIONS},
     strategic,
 };
-use chainplate_types::{TypeRef, complete, decode_value, empty, lookup};
+use chainplate_types::{TypeRef, complete, decode, empty, lookup};
 use serde_json::json;
 
 pub(super) const JSON_PATCH: Target =
@@ -186,7 +186,8 @@ fn with_context<T>(shape: TypeRef, run: impl FnOnce(&Context<'_, TypeRef>) -> T)
 
 /// As it is stored.
 fn stored(shape: TypeRef, object: &Value) -> Option<Value> {
-    let mut object = decode_value(shape, object).ok()?.value;
+    let mut object = object.clone();
+    decode(shape, &mut object).ok()?;
     complete(shape, &mut object);
     Some(object)
 }
@@ -218,7 +219,8 @@ fn apply_(input: &[u8]) {
             };
             assert!(size(&first) <= 4 * (size(&live) + size(&config)) + 4096, "{} bytes", size(&first));
             // What comes out is decoded before it is written, so that a key that is null is another one then.
-            if decode_value(shape, &config).map(|decoded| decoded.value).as_ref() != Ok(&config) {
+            let mut decoded = config.clone();
+            if decode(shape, &mut decoded).is_err() || decoded != config {
                 continue;
             }
             let Some(first) = stored(shape, &first) else { continue };
