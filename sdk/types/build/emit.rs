@@ -5,15 +5,22 @@ use std::fmt::Write;
 
 pub(crate) fn tables(tables: &Tables) -> String {
     let mut out = String::from("// Made by build/main.rs.\n");
-    texts(&mut out, "NAME", &mut tables.names.iter().map(String::as_str));
+    list(&mut out, "NAMES", "&str", tables.names.iter().map(|name| format!("{name:?}")));
     list(
         &mut out,
         "TYPES",
         "TypeRow",
         tables.types.iter().map(|row| {
             format!(
-                "TypeRow{{package:{},name:{},fields:{},field_count:{},tags:{},tag_count:{}}}",
-                row.package, row.name, row.fields, row.field_count, row.tags, row.tag_count
+                "TypeRow{{package:{},name:{},fields:{},field_count:{},tags:{},tag_count:{},kept:{},kept_count:{}}}",
+                row.package,
+                row.name,
+                row.fields,
+                row.field_count,
+                row.tags,
+                row.tag_count,
+                row.kept,
+                row.kept_count
             )
         }),
     );
@@ -48,6 +55,8 @@ pub(crate) fn tables(tables: &Tables) -> String {
             )
         }),
     );
+    list(&mut out, "KEPT", "u16", tables.kept.iter().map(u16::to_string));
+    list(&mut out, "MEMBERS", "u16", tables.members.iter().map(u16::to_string));
     list(&mut out, "KEYS", "u16", tables.keys.iter().map(u16::to_string));
     list(&mut out, "KINDS", "[u16;4]", tables.kinds.iter().map(|row| format!("{row:?}")));
     list(&mut out, "ROOTS", "u16", tables.roots.iter().map(u16::to_string));

@@ -3,6 +3,7 @@
 
 mod documents;
 mod emit;
+mod hash;
 mod locate;
 mod openapi;
 mod protobuf;

@@ -1,6 +1,7 @@
 //! Joins schemas, markers and facts into rows that refer to each other by number.
 
 use crate::{
+    hash,
     openapi::{Definition, Schema},
     protobuf::{Message, plain},
 };
@@ -69,6 +70,12 @@ pub(crate) mod flag {
     pub(crate) const LIST_TYPE: u8 = 1 << 6;
 }
 
+/// What becomes of a field that holds nothing; `src/tables.rs` has the same numbers.
+mod presence {
+    pub(crate) const KEEP: u8 = 1;
+    pub(crate) const NULL: u8 = 2;
+}
+
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ShapeRow {
     pub(crate) code: u8,
@@ -98,6 +105,9 @@ pub(crate) struct TypeRow {
     pub(crate) field_count: u16,
     pub(crate) tags: u16,
     pub(crate) tag_count: u16,
+    /// The fields that are written though they hold nothing: where they begin in [`Tables::kept`], and how many.
+    pub(crate) kept: u16,
+    pub(crate) kept_count: u16,
     pub(crate) description: String,
 }
 
@@ -118,6 +128,11 @@ pub(crate) struct Tables {
     pub(crate) fields: Vec<FieldRow>,
     /// The numbers of each type, sorted.
     pub(crate) tags: Vec<TagRow>,
+    /// Fields of each type that are written though they hold nothing.
+    pub(crate) kept: Vec<u16>,
+    /// Fields by [`hash::member`]: a power of two of slots, twice as many as fields at least. A field stands in the
+    /// slot of its hash or, if that is taken, in the next that is free.
+    pub(crate) members: Vec<u16>,
     pub(crate) shapes: Vec<ShapeRow>,
     pub(crate) keys: Vec<u16>,
     /// (group, version, kind, shape), sorted by text.
@@ -222,6 +237,7 @@ pub(crate) fn build(
         builder.root(name);
     }
     let mut tables = builder.tables;
+    tables.members = members(&tables);
     let names = &tables.names;
     tables.kinds.sort_by_key(|row| [0, 1, 2].map(|column: usize| names[usize::from(row[column])].clone()));
     if tables.types.len() < 400 || tables.names.len() >= usize::from(NONE) {
@@ -351,6 +367,12 @@ impl Builder<'_> {
             self.tables.fields.push(row);
         }
         let tags = tag_rows(&self.tables.fields, first);
+        let kept: Vec<u16> = (first..id(self.tables.fields.len()))
+            .filter(|field| {
+                let presence = self.tables.fields[usize::from(*field)].flags >> flag::PRESENCE & 3;
+                matches!(presence, presence::KEEP | presence::NULL)
+            })
+            .collect();
         let row = TypeRow {
             package: self.tables.name(package_name),
             name: self.tables.name(type_name),
@@ -358,10 +380,13 @@ impl Builder<'_> {
             field_count: id(definition.properties.len()),
             tags: id(self.tables.tags.len()),
             tag_count: id(tags.len()),
+            kept: id(self.tables.kept.len()),
+            kept_count: id(kept.len()),
             description: definition.description.clone(),
         };
         self.tables.types.push(row);
         self.tables.tags.extend(tags);
+        self.tables.kept.extend(kept);
     }
 
     fn root(&mut self, name: &str) {
@@ -481,6 +506,22 @@ impl Builder<'_> {
         let go = self.tables.name(go);
         self.tables.shape(ShapeRow { code, key_count: 0, keys: 0, of, go })
     }
+}
+
+fn members(tables: &Tables) -> Vec<u16> {
+    let mut slots = vec![NONE; (tables.fields.len() * 2).next_power_of_two()];
+    let mask = slots.len() - 1;
+    for (of, row) in tables.types.iter().enumerate() {
+        for field in row.fields..row.fields + row.field_count {
+            let name = &tables.names[usize::from(tables.fields[usize::from(field)].name)];
+            let mut at = hash::member(id(of), name.as_bytes()) & mask;
+            while slots[at] != NONE {
+                at = (at + 1) & mask;
+            }
+            slots[at] = field;
+        }
+    }
+    slots
 }
 
 /// The numbers of the type whose fields begin at `first`, and of the messages that it embeds.

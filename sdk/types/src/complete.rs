@@ -72,14 +72,11 @@ fn complete_struct(shape: TypeRef, map: &mut Map, empty: Empty) {
         walk(field.shape(), value, empty);
         true
     });
-    for field in shape.fields() {
-        let missing = match field.presence() {
-            Presence::Omit | Presence::Pointer => continue,
-            _ if map.contains_key(field.name()) => continue,
-            Presence::Keep => zero(field.shape()),
-            Presence::Null => Value::Null,
-        };
-        map.insert(field.name().to_owned(), missing);
+    for field in shape.kept() {
+        if !map.contains_key(field.name()) {
+            let missing = if field.presence() == Presence::Null { Value::Null } else { zero(field.shape()) };
+            map.insert(field.name().to_owned(), missing);
+        }
     }
 }
 

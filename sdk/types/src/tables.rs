@@ -11,7 +11,10 @@ mod made {
     use super::{FieldRow, ShapeRow, TagRow, TypeRow};
     include!(concat!(env!("OUT_DIR"), "/tables.rs"));
 }
-use made::{FIELDS, KEYS, KINDS, NAME_ENDS, NAME_TEXT, ROOTS, SHAPES, TAGS, TYPES};
+use made::{FIELDS, KEPT, KEYS, KINDS, MEMBERS, NAMES, ROOTS, SHAPES, TAGS, TYPES};
+
+#[path = "../build/hash.rs"]
+mod hash;
 
 #[cfg(feature = "descriptions")]
 mod described {
@@ -25,6 +28,8 @@ pub(crate) struct TypeRow {
     field_count: u16,
     tags: u16,
     tag_count: u16,
+    kept: u16,
+    kept_count: u16,
 }
 
 pub(crate) struct TagRow {
@@ -55,6 +60,7 @@ pub(crate) struct ShapeRow {
 const NONE: u16 = u16::MAX;
 
 /// The `id`th text of a pool.
+#[cfg(feature = "descriptions")]
 pub(crate) fn text(all: &'static str, ends: &[u32], id: u16) -> &'static str {
     let id = usize::from(id);
     let start = if id == 0 { 0 } else { ends.get(id - 1).copied().unwrap_or_default() };
@@ -63,7 +69,7 @@ pub(crate) fn text(all: &'static str, ends: &[u32], id: u16) -> &'static str {
 }
 
 fn name(id: u16) -> &'static str {
-    text(NAME_TEXT, &NAME_ENDS, id)
+    NAMES.get(usize::from(id)).copied().unwrap_or_default()
 }
 
 /// What becomes of a field that holds nothing when Go encodes its struct.
@@ -143,11 +149,23 @@ impl TypeRef {
 
     /// The member `wanted` of a struct. Case counts.
     pub fn member(self, wanted: &str) -> Option<Field> {
-        let row = self.type_row()?;
-        let start = usize::from(row.fields);
-        let fields = FIELDS.get(start..start + usize::from(row.field_count))?;
-        let at = fields.binary_search_by(|field| name(field.name).cmp(wanted)).ok()?;
-        u16::try_from(start + at).ok().map(Field)
+        let of = self.type_row()?;
+        let mut at = hash::member(self.row().of, wanted.as_bytes());
+        // There are more slots than fields: this ends at a free one.
+        loop {
+            let field = *MEMBERS.get(at & (MEMBERS.len() - 1))?;
+            let row = FIELDS.get(usize::from(field))?;
+            if field.wrapping_sub(of.fields) < of.field_count && name(row.name) == wanted {
+                return Some(Field(field));
+            }
+            at += 1;
+        }
+    }
+
+    /// The members that are written though they hold nothing.
+    pub(crate) fn kept(self) -> impl Iterator<Item = Field> {
+        let range = self.type_row().map(|row| usize::from(row.kept)..usize::from(row.kept + row.kept_count));
+        range.and_then(|range| KEPT.get(range)).unwrap_or_default().iter().copied().map(Field)
     }
 
     /// What `number` stands for, in the message that `way` leads to (see [`Field::protobuf_tags`]).
@@ -301,11 +319,6 @@ impl Field {
         name(self.row().default)
     }
 
-    /// A number that is unique among all fields, below 2^16.
-    pub(crate) fn index(self) -> u16 {
-        self.0
-    }
-
     /// What Go says of it (feature `descriptions`).
     #[cfg(feature = "descriptions")]
     pub fn description(self) -> &'static str {
@@ -420,6 +433,21 @@ mod tests {
         assert!(lookup("apps", "v1beta1", "Deployment").is_none());
         assert!(lookup("", "v1", "pod").is_none());
         assert!(named("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions").is_some());
+    }
+
+    #[test]
+    fn every_member_is_found_by_its_name_and_no_other_is() {
+        for shape in ROOTS.map(|shape| TypeRef { shape, field: NONE }) {
+            for field in shape.fields() {
+                assert_eq!(shape.member(field.name()), Some(field), "{}.{}", shape.type_name(), field.name());
+                assert_eq!(shape.member(&field.name().to_uppercase()), None, "{}", field.name());
+            }
+            for name in ["", "x", "noSuchMemberOfAnyType"] {
+                assert_eq!(shape.member(name), None, "{name}");
+            }
+            let kept = |field: &Field| matches!(field.presence(), Presence::Keep | Presence::Null);
+            assert!(shape.kept().eq(shape.fields().filter(kept)), "{}", shape.type_name());
+        }
     }
 
     #[test]
