@@ -3,6 +3,7 @@
 use super::Document;
 use crate::{Map, Value};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::de::Read;
 use std::{cell::Cell, fmt};
 
 /// Reads a document.
@@ -10,12 +11,18 @@ use std::{cell::Cell, fmt};
 /// # Errors
 /// Go's text of what is wrong.
 pub(super) fn parse(body: &[u8]) -> Result<Document, String> {
+    // Checked as a whole, which is faster than text by text.
+    match std::str::from_utf8(body) {
+        Ok(text) => read(serde_json::Deserializer::from_str(text)),
+        Err(_) => read(serde_json::Deserializer::from_slice(body)),
+    }
+    .map_err(|error| syntax_error(body, &error))
+}
+
+fn read<'a, R: Read<'a>>(mut deserializer: serde_json::Deserializer<R>) -> serde_json::Result<Document> {
     let duplicates = Cell::new(false);
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value = Any::<false>(&duplicates)
-        .deserialize(&mut deserializer)
-        .and_then(|value| deserializer.end().map(|()| value))
-        .map_err(|error| syntax_error(body, &error))?;
+    let value = Any::<false>(&duplicates).deserialize(&mut deserializer)?;
+    deserializer.end()?;
     Ok(Document { value, has_duplicates: duplicates.get(), yaml_errors: Vec::new() })
 }
 
