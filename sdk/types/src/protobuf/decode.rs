@@ -119,15 +119,17 @@ fn read_root(of: Root, map: &mut Map, raw: &[u8], depth: u32) -> Result<(), Stri
 }
 
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    // What is UTF-8, as all is, is told so faster than it is mended.
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes).into_owned(), str::to_owned)
 }
 
 fn message(of: TypeRef, map: &mut Map, data: &[u8], way: u16, depth: u32) -> Result<(), String> {
     if depth > DEPTH {
         return Err("exceeded max depth".to_owned());
     }
+    let name = of.type_name();
     let mut reader = Reader(data);
-    while let Some((number, wire)) = reader.field(of.type_name())? {
+    while let Some((number, wire)) = reader.field(name)? {
         match of.tagged(number, way) {
             Some(Tagged::Field(field)) => member(field, map, &mut reader, wire, depth)?,
             Some(Tagged::Embedded(way)) if wire == form::BYTES => {
@@ -189,13 +191,13 @@ fn member(field: Field, map: &mut Map, reader: &mut Reader<'_>, wire: u8, depth:
         }
         Kind::Struct { .. } => {
             let data = expect(reader, wire, name)?;
-            // A second occurrence is merged into the first.
-            if !matches!(map.get(name), Some(Value::Object(_))) {
-                map.insert(name.to_owned(), Value::Object(Map::new()));
-            }
             if let Some(Value::Object(inner)) = map.get_mut(name) {
-                message(shape, inner, data, 0, depth + 1)?;
+                // A second occurrence is merged into the first.
+                return message(shape, inner, data, 0, depth + 1);
             }
+            let mut inner = Map::new();
+            message(shape, &mut inner, data, 0, depth + 1)?;
+            map.insert(name.to_owned(), Value::Object(inner));
         }
         _ => {
             let value = value(shape, reader, wire, name, depth)?;

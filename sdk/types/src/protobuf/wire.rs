@@ -21,6 +21,11 @@ pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
     pub(super) fn varint(&mut self) -> Result<u64, String> {
+        // Nearly all keys and lengths are one byte.
+        if let [byte @ 0..0x80, rest @ ..] = self.0 {
+            self.0 = rest;
+            return Ok(u64::from(*byte));
+        }
         let mut value = 0;
         for (index, byte) in self.0.iter().enumerate().take(10) {
             value |= u64::from(byte & 0x7f) << (index * 7);
