@@ -2,10 +2,10 @@
 
 use super::{
     compare::{Comparison, compare, fields_of, remove},
-    entries::{Entry, Manager, Operation, decode, encode},
+    entries::{Entry, Manager, Operation, decode, encode, rest_is_same},
     merge::{check, merge},
     set::{Set, display},
-    strip,
+    stripped,
     update::{Context, Versions, filtered, track, without_metadata},
 };
 use crate::{Map, Value, shape::Shape};
@@ -98,13 +98,13 @@ fn attempt<S: Shape>(
     force: bool,
 ) -> Result<Value, ApplyError> {
     let mut entries = live.map_or(Some(Vec::new()), decode).ok_or(ApplyError::Undecodable)?;
-    let mut live = live.unwrap_or(context.empty).clone();
-    strip(&mut live);
-    if entries.is_empty() && live != *context.empty {
+    let live = live.unwrap_or(context.empty);
+    if entries.is_empty() && !rest_is_same(live, context.empty) {
         let before = Manager { name: BEFORE, ..*manager };
-        track(context, context.empty, &live, &mut entries, &before);
+        track(context, context.empty, live, &mut entries, &before);
     }
-    let mut merged = merge(context.shape, &live, config).map_err(ApplyError::Invalid)?;
+    let mut merged = stripped(live);
+    merge(context.shape, &mut merged, config).map_err(ApplyError::Invalid)?;
     let mut own = Entry::of(manager, Operation::Apply);
     own.fields = fields_of(context.shape, config).recursive_difference(context.reset);
     let last = entries.iter().position(|entry| entry.is_same(&own)).map(|at| entries.remove(at));
@@ -112,9 +112,9 @@ fn attempt<S: Shape>(
     if let Some(last) = last.as_ref().filter(|last| !own.fields.covers(&last.fields)) {
         merged = prune(context, merged, &entries, &own, last);
     }
-    let mut comparison = filtered(compare(context.shape, &live, &merged), context.reset);
-    take_over(context, &live, &merged, &mut entries, manager, &mut comparison, force)?;
-    let changed = live != merged;
+    let mut comparison = filtered(compare(context.shape, live, &merged), context.reset);
+    take_over(context, live, &merged, &mut entries, manager, &mut comparison, force)?;
+    let changed = !rest_is_same(live, &merged);
     own.fields = without_metadata(own.fields);
     own.time = if changed { Some(manager.time.to_owned()) } else { last.and_then(|last| last.time) };
     if !own.fields.is_empty() {

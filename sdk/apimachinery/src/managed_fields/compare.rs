@@ -80,6 +80,7 @@ struct Below {
     added: Option<Map>,
 }
 
+/// Of what there is of two values; they differ.
 fn below<S: Shape>(shape: S, old: Option<&Value>, new: Option<&Value>, skip: Option<&str>) -> Below {
     match (old, new) {
         (Some(old), Some(new)) => both(shape, old, new, skip),
@@ -89,10 +90,8 @@ fn below<S: Shape>(shape: S, old: Option<&Value>, new: Option<&Value>, skip: Opt
     }
 }
 
+/// Of two values that differ.
 fn both<S: Shape>(shape: S, old: &Value, new: &Value, skip: Option<&str>) -> Below {
-    if skip.is_none() && old == new {
-        return Below::default();
-    }
     let (old_form, new_form) = (form(shape, old), form(shape, new));
     let mut out = Difference::default();
     let mut is_leaf = old_form != new_form;
@@ -106,7 +105,7 @@ fn both<S: Shape>(shape: S, old: &Value, new: &Value, skip: Option<&str>) -> Bel
     }
     let some = |map: Map| (!map.is_empty()).then_some(map);
     let mut modified = some(out.modified);
-    if is_leaf && old != new {
+    if is_leaf {
         modified = Some(member_above(modified.unwrap_or_default()));
     }
     Below { removed: some(out.removed), modified, added: some(out.added) }
@@ -192,10 +191,9 @@ fn items<S: Shape>(
         let leaf = || Some(Map::new());
         // Duplicates cannot be told apart: they are owned as one.
         let found = match (old.as_slice(), new.as_slice()) {
+            (old, new) if old == new => continue,
             ([] | [_], [] | [_]) => below(element, old.first().copied(), new.first().copied(), None),
-            ([_, _, ..], [_, _, ..]) => {
-                Below { modified: if old == new { None } else { leaf() }, ..Below::default() }
-            }
+            ([_, _, ..], [_, _, ..]) => Below { modified: leaf(), ..Below::default() },
             ([_, _, ..], _) => {
                 let mut found = below(element, None, new.first().copied(), None);
                 found.removed = leaf();

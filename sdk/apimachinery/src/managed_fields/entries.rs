@@ -92,30 +92,43 @@ impl Entry {
         Value::Object(map)
     }
 
-    fn from_value(value: &Value) -> Option<Self> {
-        let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
-        let operation = match text("operation") {
+    fn from_value(value: Value) -> Option<Self> {
+        let Value::Object(mut members) = value else { return None };
+        let mut text = |key: &str| match members.remove(key) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
+        let operation = match text("operation")?.as_str() {
             "Apply" => Operation::Apply,
             "Update" => Operation::Update,
             _ => return None,
         };
-        if text("apiVersion").is_empty() || text("fieldsType") != "FieldsV1" {
+        let api_version = text("apiVersion").filter(|version| !version.is_empty())?;
+        if text("fieldsType")? != "FieldsV1" {
             return None;
         }
         Some(Self {
-            manager: text("manager").to_owned(),
+            manager: text("manager").unwrap_or_default(),
             operation,
-            api_version: text("apiVersion").to_owned(),
-            subresource: text("subresource").to_owned(),
-            time: value.get("time").and_then(Value::as_str).map(str::to_owned),
-            fields: value.get("fieldsV1").map(Set::from_value).unwrap_or_default(),
+            api_version,
+            subresource: text("subresource").unwrap_or_default(),
+            time: text("time"),
+            fields: match members.remove("fieldsV1") {
+                Some(Value::Object(fields)) => Set::from_map(fields),
+                _ => Set::new(),
+            },
         })
     }
 }
 
 /// The entries of an object; `None` if one cannot be read.
 pub fn decode(object: &Value) -> Option<Vec<Entry>> {
-    match managed_fields(object) {
+    entries(managed_fields(object).cloned())
+}
+
+/// The entries in a `metadata.managedFields`; `None` if one cannot be read.
+pub(super) fn entries(managed_fields: Option<Value>) -> Option<Vec<Entry>> {
+    match managed_fields {
         Some(Value::Array(list)) => {
             let mut entries: Vec<Entry> = Vec::with_capacity(list.len() + 1);
             for value in list {
@@ -153,8 +166,8 @@ pub(super) fn managed_fields(object: &Value) -> Option<&Value> {
 }
 
 /// Whether a client asks for tracking to end: `managedFields: []` or one empty entry.
-pub(super) fn is_reset(object: &Value) -> bool {
-    match managed_fields(object) {
+pub(super) fn is_reset(managed_fields: Option<&Value>) -> bool {
+    match managed_fields {
         Some(Value::Array(list)) => match list.as_slice() {
             [] => true,
             [Value::Object(entry)] => entry.values().all(Value::is_null),
@@ -178,18 +191,22 @@ pub fn ignore_time_only_change(live: &Value, new: &mut Value) {
     if !same || before == after {
         return;
     }
-    let (Some(old), Some(updated)) = (live.as_object(), new.as_object()) else { return };
-    let rest_is_same = old.len() == updated.len()
-        && old.iter().all(|(key, value)| match updated.get(key) {
-            Some(other) if key == "metadata" => equal_but(value, other, "managedFields"),
-            other => other == Some(value),
-        });
-    if rest_is_same {
+    if rest_is_same(live, new) {
         let before = Value::Array(before.clone());
         if let Some(Value::Object(metadata)) = new.get_mut("metadata") {
             metadata.insert("managedFields".into(), before);
         }
     }
+}
+
+/// Whether two objects are the same but for `metadata.managedFields`.
+pub(super) fn rest_is_same(a: &Value, b: &Value) -> bool {
+    let (Some(a), Some(b)) = (a.as_object(), b.as_object()) else { return a == b };
+    a.len() == b.len()
+        && a.iter().all(|(key, value)| match b.get(key) {
+            Some(other) if key == "metadata" => equal_but(value, other, "managedFields"),
+            other => other == Some(value),
+        })
 }
 
 fn equal_but(a: &Value, b: &Value, ignored: &str) -> bool {

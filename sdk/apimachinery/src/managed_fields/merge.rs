@@ -2,43 +2,52 @@
 
 use super::{
     compare::{Form, form},
+    display,
     set::item,
 };
 use crate::{
-    Value,
+    Map, Value,
     shape::{Kind, ListKind, Scalar, Shape},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-/// `live` with what `config`, which was [`check`]ed, says put into it: objects by member, lists by key or value, the rest replaced.
+/// Puts into `live` what `config`, which was [`check`]ed, says: objects by member, lists by key or value, the rest replaced.
 /// Items keep the order of `config`, with those of `live` alone where they stood.
 ///
 /// # Errors
-/// The path and reason of a list item that has no key, or whose key another has.
-pub fn merge<S: Shape>(shape: S, live: &Value, config: &Value) -> Result<Value, String> {
+/// The path and reason of a list item that has no key, or whose key another has. `live` is then partly merged.
+pub fn merge<S: Shape>(shape: S, live: &mut Value, config: &Value) -> Result<(), String> {
     let (live_form, config_form) = (form(shape, live), form(shape, config));
     match (config_form, config) {
         (Form::Members, Value::Object(config)) if live_form == Form::Members => {
-            let before = live.as_object();
-            let mut out = before.cloned().unwrap_or_default();
-            for (name, value) in config {
-                let merged = match (shape.field(name), before.and_then(|before| before.get(name))) {
-                    (Some(shape), Some(before)) => merge(shape, before, value),
-                    (Some(_), None) => Ok(value.clone()),
-                    (None, _) => return Err(format!(".{name}: field not declared in schema")),
-                };
-                out.insert(name.clone(), merged.map_err(|error| format!(".{name}{error}"))?);
+            if !live.is_object() {
+                *live = Value::Object(Map::new());
             }
-            Ok(Value::Object(out))
+            let Value::Object(live) = live else { return Ok(()) };
+            for (name, value) in config {
+                let inner =
+                    shape.field(name).ok_or_else(|| format!(".{name}: field not declared in schema"))?;
+                match live.get_mut(name) {
+                    Some(live) => merge(inner, live, value).map_err(|error| format!(".{name}{error}"))?,
+                    None => drop(live.insert(name.clone(), value.clone())),
+                }
+            }
         }
         (Form::Items(kind), Value::Array(config)) if live_form == config_form => {
-            let live = live.as_array().map(Vec::as_slice).unwrap_or_default();
-            lists(shape, kind, live, config)
+            let before = match live {
+                Value::Array(list) => std::mem::take(list),
+                _ => Vec::new(),
+            };
+            *live = Value::Array(lists(shape, kind, before, config)?);
         }
         // An empty object or list in place of nothing changes nothing.
-        (Form::Members | Form::Items(_), Value::Null) if is_filled(live) => Ok(live.clone()),
-        _ => Ok(config.clone()),
+        (Form::Members | Form::Items(_), Value::Null) if is_filled(live) => {}
+        _ => live.clone_from(config),
     }
+    Ok(())
 }
 
 fn is_filled(value: &Value) -> bool {
@@ -56,7 +65,7 @@ fn is_filled(value: &Value) -> bool {
 /// All that is wrong, each with its path.
 pub(super) fn check<S: Shape>(shape: S, value: &Value) -> Result<(), String> {
     let mut faults = Vec::new();
-    find_faults(shape, value, &mut String::new(), &mut faults);
+    find_faults(shape, value, Place::Root, &mut faults);
     match faults.len() {
         0 => Ok(()),
         1 => Err(faults.swap_remove(0)),
@@ -64,54 +73,76 @@ pub(super) fn check<S: Shape>(shape: S, value: &Value) -> Result<(), String> {
     }
 }
 
-fn find_faults<S: Shape>(shape: S, value: &Value, path: &mut String, faults: &mut Vec<String>) {
-    let length = path.len();
-    let told = |path: &str, text: String| {
+/// Where a value stands; borrowed links, so that a configuration without fault costs no text.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Root,
+    Member(&'a Place<'a>, &'a str),
+    /// An item by its element.
+    Item(&'a Place<'a>, &'a str),
+    Index(&'a Place<'a>, usize),
+}
+
+impl Place<'_> {
+    fn told(&self, text: String) -> String {
+        let path = self.to_string();
         if path.is_empty() { text } else { format!("{path}: {text}") }
-    };
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Root => Ok(()),
+            Place::Member(parent, name) => write!(f, "{parent}.{name}"),
+            Place::Item(parent, element) => write!(f, "{parent}{}", display(&[element])),
+            Place::Index(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
+}
+
+fn find_faults<S: Shape>(shape: S, value: &Value, place: Place<'_>, faults: &mut Vec<String>) {
     match (shape.kind(), value) {
         (_, Value::Null) => {}
         (Kind::Scalar(scalar), value) => {
-            faults.extend(scalar_fault(scalar, value).map(|text| told(path, text)));
+            faults.extend(scalar_fault(scalar, value).map(|text| place.told(text)));
         }
         (Kind::Struct { .. } | Kind::Map { .. }, Value::Object(map)) => {
             for (name, value) in map {
-                path.push('.');
-                path.push_str(name);
+                let place = Place::Member(&place, name);
                 match shape.field(name) {
-                    Some(inner) => find_faults(inner, value, path, faults),
-                    None => faults.push(told(path, "field not declared in schema".into())),
+                    Some(inner) => find_faults(inner, value, place, faults),
+                    None => faults.push(place.told("field not declared in schema".into())),
                 }
-                path.truncate(length);
             }
         }
         (Kind::Struct { .. } | Kind::Map { .. }, other) => {
-            faults.push(told(path, format!("expected map, got &{{{}}}", go(other))));
+            faults.push(place.told(format!("expected map, got &{{{}}}", go(other))));
+        }
+        (Kind::List(ListKind::Atomic), Value::Array(list)) => {
+            let Some(element) = shape.element() else { return };
+            for (at, value) in list.iter().enumerate() {
+                find_faults(element, value, Place::Index(&place, at), faults);
+            }
         }
         (Kind::List(kind), Value::Array(list)) => {
             let mut seen = BTreeSet::new();
             for (at, value) in list.iter().enumerate() {
-                let key = match kind {
-                    ListKind::Atomic => Ok(format!("i:{at}")),
-                    _ => key_of(shape, kind, at, value),
-                };
-                let key = match key {
+                let key = match key_of(shape, kind, at, value) {
                     Ok(key) => key,
-                    Err(text) => return faults.push(told(path, text)),
+                    Err(text) => return faults.push(place.told(text)),
                 };
-                let shown = super::display(&[key.as_str()]);
-                if !seen.insert(key) {
-                    faults.push(told(path, format!("duplicate entries for key {shown}")));
+                if seen.contains(&key) {
+                    faults.push(place.told(format!("duplicate entries for key {}", display(&[&key]))));
                 }
                 if let Some(element) = shape.element() {
-                    path.push_str(&shown);
-                    find_faults(element, value, path, faults);
-                    path.truncate(length);
+                    find_faults(element, value, Place::Item(&place, &key), faults);
                 }
+                seen.insert(key);
             }
         }
         (Kind::List(_), other) => {
-            faults.push(told(path, format!("expected list, got &{{{}}}", go(other))));
+            faults.push(place.told(format!("expected list, got &{{{}}}", go(other))));
         }
         (Kind::Any { .. }, _) => {}
     }
@@ -164,64 +195,68 @@ fn key_of<S: Shape>(shape: S, kind: ListKind, at: usize, value: &Value) -> Resul
     })
 }
 
-/// The elements of a list in its order, and the item of each; `None` for one that several items have.
-type Index<'a> = (Vec<String>, BTreeMap<String, Option<&'a Value>>);
-
-fn index<S: Shape>(shape: S, kind: ListKind, list: &[Value], duplicates: bool) -> Result<Index<'_>, String> {
-    let mut order = Vec::with_capacity(list.len());
-    let mut items: BTreeMap<String, Option<&Value>> = BTreeMap::new();
-    for (at, value) in list.iter().enumerate() {
-        let key = key_of(shape, kind, at, value).map_err(|text| format!(": {text}"))?;
-        if items.contains_key(&key) {
-            if !duplicates {
-                let shown = super::display(&[key.as_str()]);
-                return Err(format!(": duplicate entries for key {shown}"));
-            }
-            items.insert(key.clone(), None);
-        } else {
-            items.insert(key.clone(), Some(value));
-        }
-        order.push(key);
-    }
-    Ok((order, items))
+/// The elements of a list, in its order.
+fn elements<S: Shape>(shape: S, kind: ListKind, list: &[Value]) -> Result<Vec<String>, String> {
+    list.iter()
+        .enumerate()
+        .map(|(at, value)| key_of(shape, kind, at, value).map_err(|text| format!(": {text}")))
+        .collect()
 }
 
-fn lists<S: Shape>(shape: S, kind: ListKind, live: &[Value], config: &[Value]) -> Result<Value, String> {
-    let (live_order, live_items) = index(shape, kind, live, true)?;
-    let (order, items) = index(shape, kind, config, false)?;
+/// Where each element stands; `None` for one that several items have.
+fn places(elements: &[String]) -> BTreeMap<&str, Option<usize>> {
+    let mut places = BTreeMap::new();
+    for (at, element) in elements.iter().enumerate() {
+        places.entry(element.as_str()).and_modify(|place| *place = None).or_insert(Some(at));
+    }
+    places
+}
+
+fn lists<S: Shape>(
+    shape: S,
+    kind: ListKind,
+    live: Vec<Value>,
+    config: &[Value],
+) -> Result<Vec<Value>, String> {
+    let (live_order, order) = (elements(shape, kind, &live)?, elements(shape, kind, config)?);
+    let (live_places, places) = (places(&live_order), places(&order));
+    if let Some(twice) = order.iter().find(|key| places.get(key.as_str()) == Some(&None)) {
+        return Err(format!(": duplicate entries for key {}", display(&[twice])));
+    }
     let mut out = Vec::with_capacity(live.len().max(config.len()));
-    let mut shared = order.iter().filter(|key| live_items.contains_key(*key)).peekable();
+    // Each is taken once: merged, or as it is.
+    let mut live: Vec<Option<Value>> = live.into_iter().map(Some).collect();
+    let mut shared = order.iter().filter(|key| live_places.contains_key(key.as_str())).peekable();
     let mut merged: BTreeSet<&str> = BTreeSet::new();
-    let put = |key: &String, out: &mut Vec<Value>| -> Result<(), String> {
-        let Some(Some(value)) = items.get(key) else { return Ok(()) };
-        out.push(match (shape.element(), live_items.get(key)) {
-            (Some(element), Some(Some(before))) => {
-                merge(element, before, value).map_err(|error| format!("{}{error}", super::display(&[key])))?
-            }
-            _ => (*value).clone(),
-        });
-        Ok(())
+    let put = |at: usize, key: &str, live: &mut [Option<Value>]| -> Result<Option<Value>, String> {
+        let Some(value) = config.get(at) else { return Ok(None) };
+        let before = live_places.get(key).copied().flatten().and_then(|at| live.get_mut(at)?.take());
+        let (Some(element), Some(mut before)) = (shape.element(), before) else {
+            return Ok(Some(value.clone()));
+        };
+        merge(element, &mut before, value).map_err(|error| format!("{}{error}", display(&[key])))?;
+        Ok(Some(before))
     };
     let (mut left, mut right) = (0, 0);
     while left < live_order.len() || right < order.len() {
         if let (Some(key), Some(wanted)) = (live_order.get(left), order.get(right)) {
             if key == wanted {
-                put(key, &mut out)?;
+                out.extend(put(right, key, &mut live)?);
                 merged.insert(key);
                 left += 1;
                 right += 1;
                 shared.next();
                 continue;
             }
-            if items.contains_key(key) && shared.peek().is_some_and(|next| *next != key) {
+            if places.contains_key(key.as_str()) && shared.peek().is_some_and(|next| *next != key) {
                 // Its turn comes later in the new order.
                 left += 1;
                 continue;
             }
         }
         if let Some(key) = live_order.get(left) {
-            if !items.contains_key(key) {
-                out.extend(live.get(left).cloned());
+            if !places.contains_key(key.as_str()) {
+                out.extend(live.get_mut(left).and_then(Option::take));
                 left += 1;
                 continue;
             }
@@ -230,7 +265,7 @@ fn lists<S: Shape>(shape: S, kind: ListKind, live: &[Value], config: &[Value]) -
             }
         }
         if let Some(key) = order.get(right) {
-            put(key, &mut out)?;
+            out.extend(put(right, key, &mut live)?);
             merged.insert(key);
             right += 1;
             if shared.peek().is_some_and(|next| *next == key) {
@@ -238,5 +273,5 @@ fn lists<S: Shape>(shape: S, kind: ListKind, live: &[Value], config: &[Value]) -
             }
         }
     }
-    Ok(Value::Array(out))
+    Ok(out)
 }

@@ -21,8 +21,19 @@ pub use update::{Context, Convert, one_version, update};
 use crate::Value;
 
 /// Takes `metadata.managedFields` out.
-fn strip(object: &mut Value) {
-    if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
-        metadata.remove("managedFields");
-    }
+fn strip(object: &mut Value) -> Option<Value> {
+    object.get_mut("metadata")?.as_object_mut()?.remove("managedFields")
+}
+
+/// A copy without `metadata.managedFields`, which may be the larger part.
+fn stripped(object: &Value) -> Value {
+    let Value::Object(members) = object else { return object.clone() };
+    let copy = |(name, value): (&String, &Value)| match value {
+        Value::Object(metadata) if name == "metadata" => {
+            let rest = metadata.iter().filter(|(name, _)| *name != "managedFields");
+            (name.clone(), rest.map(|(name, value)| (name.clone(), value.clone())).collect())
+        }
+        _ => (name.clone(), value.clone()),
+    };
+    Value::Object(members.iter().map(copy).collect())
 }

@@ -3,7 +3,7 @@
 
 use super::{
     compare::{Comparison, compare},
-    entries::{Entry, Manager, Operation, decode, encode, is_reset},
+    entries::{Entry, Manager, Operation, decode, encode, entries, is_reset},
     set::Set,
 };
 use crate::{Value, shape::Shape};
@@ -42,8 +42,8 @@ pub fn update<S: Shape>(
     new: &mut Value,
     manager: &Manager<'_>,
 ) {
-    let mut entries = entries_before(live, new, manager.subresource);
-    super::strip(new);
+    let sent = super::strip(new);
+    let mut entries = entries_before(live, sent, manager.subresource);
     // An object that is not tracked stays so until it is applied.
     if entries.is_empty() && live.is_some() {
         return;
@@ -53,15 +53,15 @@ pub fn update<S: Shape>(
 }
 
 /// Subresources cannot edit the entries; other clients may, unless what they send cannot be read.
-fn entries_before(live: Option<&Value>, new: &Value, subresource: &str) -> Vec<Entry> {
+fn entries_before(live: Option<&Value>, sent: Option<Value>, subresource: &str) -> Vec<Entry> {
     let of_live = || live.and_then(decode).unwrap_or_default();
     if !subresource.is_empty() {
         return of_live();
     }
-    if is_reset(new) {
+    if is_reset(sent.as_ref()) {
         return Vec::new();
     }
-    match decode(new) {
+    match entries(sent) {
         Some(entries) if !entries.is_empty() => entries,
         _ => of_live(),
     }
