@@ -1,5 +1,5 @@
-//! What a write of a 4 KB Pod costs natively, step by step and whole, and a Table of 1 000 of them. The component
-//! boundary is measured elsewhere (`tests/benches/chain.rs`).
+//! What a write of a 4 KB Pod costs natively, step by step and whole, a Table of 1 000 of them, and an OpenAPI
+//! document. The component boundary is measured elsewhere (`tests/benches/chain.rs`).
 #![allow(clippy::unwrap_used, reason = "a bench")]
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
@@ -64,5 +64,12 @@ fn table(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, pod, table);
+/// What the first reader of a document waits for; the host keeps it.
+fn openapi(criterion: &mut Criterion) {
+    criterion.bench_function("openapi/apps-v1", |bencher| {
+        bencher.iter(|| types::openapi(black_box("apps"), "v1").unwrap());
+    });
+}
+
+criterion_group!(benches, pod, table, openapi);
 criterion_main!(benches);

@@ -8,6 +8,7 @@ mod columns;
 mod config;
 mod network;
 mod pod;
+mod sparse;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -70,7 +71,7 @@ pub fn rows(argument: &[u8], objects: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Status
     objects
         .iter()
         .map(|bytes| {
-            let mut object: Value = serde_json::from_slice(bytes)
+            let mut object = sparse::read(bytes)
                 .map_err(|error| Status::internal(format_args!("a row of {argument:?}: {error}")))?;
             conversion::to_storage(&mut object);
             serde_json::to_vec(&row(layout, &object, now)).map_err(Status::internal)

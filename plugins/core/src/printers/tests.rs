@@ -4,6 +4,7 @@ use crate::resources;
 const NOW: &str = "2026-01-08T12:00:00Z";
 
 fn cells(group: &str, resource: &str, object: Value) -> Value {
+    let object = sparse::read(object.to_string().as_bytes()).unwrap();
     row(layout(group, resource).unwrap(), &object, NOW.parse().unwrap())
 }
 
@@ -25,6 +26,28 @@ fn every_layout_is_of_a_resource_and_fills_its_columns() {
         let extra = usize::from(resource.name == "ipaddresses");
         assert_eq!(empty.len(), columns.len() + extra, "{}/{}", resource.group, resource.name);
     }
+}
+
+#[test]
+fn only_lists_and_objects_that_no_column_shows_are_passed_over() {
+    let object = json!({
+        "metadata": { "labels": { "env": "test" }, "managedFields": [{ "manager": "a" }] },
+        "spec": {
+            "containers": [{ "name": "c", "env": [{ "name": "A" }], "resources": { "limits": { "cpu": "1" } } }],
+            "replicas": 2, "offset": -1, "weight": 0.5, "paused": true,
+        },
+    });
+    assert_eq!(
+        sparse::read(object.to_string().as_bytes()).unwrap(),
+        json!({
+            "metadata": { "labels": { "env": "test" } },
+            "spec": {
+                "containers": [{ "name": "c" }],
+                "replicas": 2, "offset": -1, "weight": 0.5, "paused": true,
+            },
+        })
+    );
+    assert!(sparse::read(br#"{"spec":{"env":[}}"#).is_err());
 }
 
 #[test]
