@@ -51,8 +51,12 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         // Warm calls take microseconds, durable writes milliseconds, limits seconds.
-        let buckets: fn() -> Histogram =
-            || Histogram::new([5e-6, 2e-5, 1e-4, 5e-4, 2e-3, 1e-2, 5e-2, 0.25, 1.0, 5.0, 30.0]);
+        let buckets: fn() -> Histogram = || {
+            Histogram::new([
+                1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.5,
+                2.5, 10.0, 30.0,
+            ])
+        };
         Self {
             calls: Family::default(),
             seconds: Family::new_with_constructor(buckets),

@@ -82,6 +82,11 @@ impl Plugin {
             Lease { instance: Some(instance), plugin: Arc::clone(&self.context), _permit: permit };
         if let Some(instance) = &mut lease.instance {
             instance.store.set_hostcall_fuel(self.context.limits.hostcall_bytes);
+            if self.trust == Trust::ThirdParty {
+                // Counted from now: an instance that waited for work has let its last deadline pass, and would yield at
+                // once. The tick to come may be near, so that one is not enough.
+                instance.store.set_epoch_deadline(2);
+            }
             instance.store.data_mut().call = call;
         }
         Ok(lease)

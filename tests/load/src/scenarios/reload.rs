@@ -24,10 +24,13 @@ const CONNECTIONS: usize = 32;
 const OBJECTS: usize = 100;
 /// From the end of one reload to the next.
 const PAUSE: Duration = Duration::from_millis(250);
+/// So many times --reloads reloads are made without requests, twice.
+const AT_REST: usize = 5;
 const RELOAD: &str = "/debug/chain/reload";
 
 /// --reloads reloads of a chain with an admission plugin and a server more, one after the other, under --rate requests per
-/// second: of ten, one creates, three go to the server, six read an object. Before that the same without reloads.
+/// second: of ten, one creates, three go to the server, six read an object. Before that the same without reloads, and then
+/// reloads without requests.
 ///
 /// # Errors
 /// A component does not build, or a reload is refused. A request that fails is counted.
@@ -36,16 +39,39 @@ pub(super) async fn reload(bench: &mut Bench, report: &mut (dyn FnMut(Row) + Sen
     let mut server = bench.beside([chain.argument()]).await?;
     let path = server.namespace("reload").await?;
     server.fill(&path, 0, OBJECTS).await?;
-    let before = server.settled().await?;
 
     let mut load = Load::start(&server, &path, 1).await?;
     tokio::time::sleep(Duration::from_secs(server.options.seconds)).await;
     report(load.end(Row::new("reload", "none")).await?);
 
     load = Load::start(&server, &path, 2).await?;
+    let count = server.options.reloads;
+    let reloads = reloads(&server, count, PAUSE).await?;
+    let row = load.end(Row::new("reload", what(&reloads, "under load"))).await?;
+    report(timed(row, &reloads));
+
+    // What the load made stays in memory, and the first reloads warm the engine's slots: what each leaves shows after that.
+    self::reloads(&server, AT_REST * count, Duration::ZERO).await?;
+    let before = server.settled().await?;
+    let reloads = self::reloads(&server, AT_REST * count, Duration::ZERO).await?;
+    let row = timed(Row::new("reload", what(&reloads, "at rest")), &reloads);
+    report(row.growth("each left in memory", before, server.settled().await?, reloads.len()));
+    Ok(())
+}
+
+fn what(reloads: &Latencies, when: &str) -> String {
+    format!("{}, {when}", super::counted(reloads.len(), "reload"))
+}
+
+fn timed(row: Row, reloads: &Latencies) -> Row {
+    row.time("reload p50", reloads.median()).time("reload slowest", reloads.percentile(100))
+}
+
+/// Reloads the chain so often, with a pause after each: how long each took.
+async fn reloads(server: &Bench, count: usize, pause: Duration) -> Result<Latencies> {
     let mut connection = server.connect().await?;
     let mut reloads = Vec::new();
-    while reloads.len() < server.options.reloads {
+    while reloads.len() < count {
         let asked = Instant::now();
         match connection.status(Call::post(RELOAD, "")).await? {
             status if status.is_success() => reloads.push(asked.elapsed()),
@@ -53,18 +79,9 @@ pub(super) async fn reload(bench: &mut Bench, report: &mut (dyn FnMut(Row) + Sen
             StatusCode::TOO_MANY_REQUESTS => {}
             status => bail!("POST {RELOAD}: {status}"),
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
     }
-    let count = reloads.len();
-    let reloads = Latencies::new(reloads);
-    let row = load.end(Row::new("reload", super::counted(count, "reload"))).await?;
-    report(row.time("reload p50", reloads.median()).time("reload slowest", reloads.percentile(100)).growth(
-        "each left in memory",
-        before,
-        server.settled().await?,
-        count,
-    ));
-    Ok(())
+    Ok(Latencies::new(reloads))
 }
 
 /// Requests at a rate, until told to end.

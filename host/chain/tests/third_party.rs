@@ -1,4 +1,5 @@
-//! Requests of components to the outside: a chain with the fetching component, and services on this machine.
+//! A chain with somebody else's component: how it is called, and what it may ask of services outside, which are on this
+//! machine.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use chainplate_apimachinery::{
 use chainplate_chain::{Answer, Body, Chain, Host, Metrics, Request, config::ServerChainConfiguration};
 use chainplate_plan::Plan;
 use chainplate_storage::Store;
+use futures_util::FutureExt;
 use std::{
     path::{Path, PathBuf},
     process::Command,
