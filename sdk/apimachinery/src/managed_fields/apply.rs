@@ -2,7 +2,7 @@
 
 use super::{
     compare::{Comparison, compare, fields_of, remove},
-    entries::{Entry, Manager, Operation, decode, encode, rest_is_same},
+    entries::{Entry, Manager, Operation, decode, encode, managed_fields, rest_is_same},
     merge::{check, merge},
     set::{Set, display},
     stripped,
@@ -114,7 +114,8 @@ fn attempt<S: Shape>(
     }
     let mut comparison = filtered(compare(context.shape, live, &merged), context.reset);
     take_over(context, live, &merged, &mut entries, manager, &mut comparison, force)?;
-    let changed = !rest_is_same(live, &merged);
+    // `managedFields: null` in the configuration is a change upstream, too: the object had none while it was merged.
+    let changed = managed_fields(&merged).is_some() || !rest_is_same(live, &merged);
     own.fields = without_metadata(own.fields);
     own.time = if changed { Some(manager.time.to_owned()) } else { last.and_then(|last| last.time) };
     if !own.fields.is_empty() {

@@ -185,3 +185,20 @@ proptest! {
         })?;
     }
 }
+
+/// Upstream sets the time when the merged object differs from the live one, which has no `managedFields` while they are merged.
+#[test]
+fn a_configuration_that_names_managed_fields_counts_as_a_change() {
+    run(|context| {
+        let config = json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "a"}, "spec": {"text": "t"}});
+        let live = apply(context, None, &config, &manager(0), false).unwrap();
+        let time = |config: &Value| {
+            let after = apply(context, Some(&live), config, &manager(1), false).unwrap();
+            decode(&after).unwrap().into_iter().find(|entry| entry.manager == MANAGERS[1]).unwrap().time
+        };
+        assert_eq!(time(&config), None);
+        let mut named = config.clone();
+        named["metadata"]["managedFields"] = Value::Null;
+        assert_eq!(time(&named).as_deref(), Some(manager(1).time));
+    });
+}
