@@ -139,3 +139,25 @@ fn only_good_tokens_of_this_server_are_good() {
     }
     assert!(is_robot(&server, &token(&server, &[])));
 }
+
+#[test]
+fn a_component_signs_and_reviews_tokens_only_where_it_is_granted() {
+    let directory = tempfile::tempdir().unwrap();
+    let chain = directory.path().join("chain.yaml");
+    let own = include_str!("../../host/chainplate/src/chain.yaml");
+    let without = own.replace("    serviceAccountTokens: true\n", "").replace("    tokenReviews: true\n", "");
+    assert_ne!(own, without);
+    std::fs::write(&chain, without).unwrap();
+    let server = Server::start(&[&format!("--chain-config={}", chain.display())]);
+    ok(&server, &["create", "serviceaccount", "robot"]);
+    let output = server.kubectl(&["create", "token", "robot"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("set grants.serviceAccountTokens of this component"), "{said}");
+    let review = json!({
+        "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": { "token": "t" },
+    });
+    let file = directory.path().join("review.json");
+    std::fs::write(&file, review.to_string()).unwrap();
+    let said = ok(&server, &["create", "-o", "json", "-f", file.to_str().unwrap()]);
+    assert!(said.contains("set grants.tokenReviews of this component"), "{said}");
+}
