@@ -214,8 +214,8 @@ pub struct AuthenticationOptions {
     #[arg(long, value_name = "ISSUER")]
     pub service_account_issuer: Vec<String>,
 
-    /// File with the private key, in PEM, that signs service account tokens: RSA, or ECDSA on P-256 or P-384
-    /// [default: sa.key in --cert-dir, made on first start]
+    /// File with the private key, in PEM, that signs service account tokens: RSA, or ECDSA on P-256 or P-384. Servers
+    /// that share etcd need the same [default: sa.key in --cert-dir, made on first start]
     #[arg(long, value_name = "FILE")]
     pub service_account_signing_key_file: Option<PathBuf>,
 
