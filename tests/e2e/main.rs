@@ -11,5 +11,6 @@ mod outbound;
 mod plugin_tools;
 mod plugins;
 mod reload;
+mod service_accounts;
 mod storage;
 mod support;

@@ -1,6 +1,8 @@
-//! What is answered in front of the chain: health, version, metrics and the index of paths.
+//! What is answered in front of the chain: health, version, metrics, the documents of OpenID discovery, and the index of
+//! paths.
 
 use crate::{
+    authn::{OPENID_PATHS, OpenIdDocuments},
     body::Body,
     health::Health,
     metrics::{self, Metrics},
@@ -20,6 +22,8 @@ pub type ListedPaths = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 pub(crate) struct Native {
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
+    /// What tells others of the keys of service account tokens, if it is told.
+    pub(crate) openid: Option<OpenIdDocuments>,
     pub(crate) listed: Option<ListedPaths>,
 }
 
@@ -44,12 +48,16 @@ impl Native {
                 status_response(&Status::method_not_allowed())
             }),
             path if path.starts_with("/version/") => Some(status_response(&Status::unknown_resource())),
-            path => self.health.answer(path, query),
+            path => {
+                let openid = self.openid.as_ref().and_then(|documents| documents.answer(&info.method, path));
+                openid.or_else(|| self.health.answer(path, query))
+            }
         }
     }
 
     fn paths(&self) -> BTreeSet<String> {
         let mut paths: BTreeSet<String> = ["/metrics", "/version"].map(str::to_owned).into();
+        paths.extend(self.openid.iter().flat_map(|_| OPENID_PATHS).map(str::to_owned));
         paths.extend(self.health.paths());
         paths.extend(self.listed.iter().flat_map(|listed| listed()));
         paths
@@ -66,6 +74,7 @@ mod tests {
         Native {
             health: Health::new(Duration::ZERO),
             metrics: Metrics::new(),
+            openid: None,
             listed: Some(Arc::new(|| vec!["/apis".into(), "/version".into()])),
         }
     }

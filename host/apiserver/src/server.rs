@@ -2,7 +2,7 @@
 
 use crate::{
     BoxError, BoxFuture, Handler, ListedPaths,
-    authn::{self, Authenticator, ClientCertificates, TokenFile},
+    authn::{self, Authenticator, ClientCertificates, ServiceAccountTokens, TokenAuthenticators, TokenFile},
     authz::{self, AlwaysAllowPaths, Authorizer, Authorizers, BootstrapPaths, PrivilegedGroups},
     filters::{Flight, Limits, Pipeline, Settings},
     health::{Check, Endpoint, Health},
@@ -107,7 +107,8 @@ pub struct GenericServer {
     handler: Arc<dyn Handler>,
     health: Health,
     metrics: Metrics,
-    authenticators: Vec<Arc<dyn Authenticator>>,
+    tokens: Option<Arc<TokenAuthenticators>>,
+    service_accounts: Option<Arc<ServiceAccountTokens>>,
     external_authorizers: Option<Arc<Authorizers>>,
     authorizers: Vec<Arc<dyn Authorizer>>,
     post_start: Vec<(String, Hook)>,
@@ -143,7 +144,8 @@ impl GenericServer {
             handler,
             health,
             metrics: Metrics::new(),
-            authenticators: Vec::new(),
+            tokens: None,
+            service_accounts: None,
             external_authorizers: None,
             authorizers: Vec::new(),
             post_start: Vec::new(),
@@ -172,11 +174,18 @@ impl GenericServer {
         self
     }
 
-    /// Adds an authenticator behind those of the options. This is where
-    /// [`TokenAuthenticators`](authn::TokenAuthenticators) go, behind all others.
+    /// Asks these about bearer tokens, behind client certificates. The file of `--token-auth-file` becomes the first of
+    /// them.
     #[must_use]
-    pub fn with_authenticator(mut self, authenticator: Arc<dyn Authenticator>) -> Self {
-        self.authenticators.push(authenticator);
+    pub fn with_token_authenticators(mut self, tokens: Arc<TokenAuthenticators>) -> Self {
+        self.tokens = Some(tokens);
+        self
+    }
+
+    /// Serves the documents that tell others of these keys, if their issuer is a URL.
+    #[must_use]
+    pub fn with_service_account_tokens(mut self, tokens: Arc<ServiceAccountTokens>) -> Self {
+        self.service_accounts = Some(tokens);
         self
     }
 
@@ -271,14 +280,16 @@ impl GenericServer {
         let client_ca = Arc::new(ClientCa::load(authorities)?);
         let mut reloads: Vec<Arc<dyn Reload>> = vec![certificate.clone(), client_ca.clone()];
 
-        let mut authenticators: Vec<Arc<dyn Authenticator>> =
-            vec![Arc::new(ClientCertificates::new(client_ca))];
+        let tokens = self
+            .tokens
+            .unwrap_or_else(|| Arc::new(TokenAuthenticators::new(options.api_audiences.clone(), Vec::new())));
         if let Some(path) = &options.given.authentication.token_auth_file {
-            let tokens = Arc::new(TokenFile::load(path)?);
-            reloads.push(tokens.clone());
-            authenticators.push(tokens);
+            let file = Arc::new(TokenFile::load(path)?);
+            reloads.push(file.clone());
+            tokens.look_first_into(file);
         }
-        authenticators.extend(self.authenticators);
+        let authenticators: Vec<Arc<dyn Authenticator>> =
+            vec![Arc::new(ClientCertificates::new(client_ca)), tokens];
         let anonymous = options.given.authentication.anonymous_auth;
         let authenticator = Arc::new(authn::Union::new(authenticators, anonymous));
 
@@ -302,6 +313,7 @@ impl GenericServer {
             listener.local_addr().map_err(|source| ServerError::Listen { address: options.bind, source })?;
         write_kubeconfig(options, &generated, &certificate, address)?;
 
+        let advertised = SocketAddr::new(options.advertise_address, address.port());
         let generic = &options.given.generic;
         let flight = Arc::new(Flight::default());
         let count = |value: i64| usize::try_from(value).unwrap_or(0);
@@ -311,6 +323,7 @@ impl GenericServer {
             native: Native {
                 health: self.health.clone(),
                 metrics: self.metrics.clone(),
+                openid: self.service_accounts.and_then(|tokens| tokens.documents(advertised)),
                 listed: self.listed,
             },
             authenticator,

@@ -23,6 +23,7 @@ wasmtime::component::bindgen!({
         "chainplate:server/admission-control.[method]attributes.validate": async | trappable,
         "chainplate:server/conversion.convert": async | trappable,
         "chainplate:server/client.send": async | trappable,
+        "chainplate:server/token-review.authenticate": async | trappable,
         default: trappable,
     },
     exports: { default: async },

@@ -49,7 +49,7 @@ pub enum Answer {
 pub struct Chain {
     plugins: Vec<Arc<Plugin>>,
     pub(crate) shared: Arc<Shared>,
-    store: Store,
+    pub(crate) store: Store,
     /// Whether all components are prepared.
     installed: AtomicBool,
     /// Collections that controllers asked for; few.
@@ -73,7 +73,7 @@ impl Chain {
         replaces: bool,
     ) -> Result<Arc<Self>, Error> {
         let store = host.store().clone();
-        let shared = Arc::new(Shared::new(store.is_shared() || replaces));
+        let shared = Arc::new(Shared::new(store.is_shared() || replaces, host.tokens()));
         let mut plugins = Vec::new();
         for component in configuration.components.iter().rev() {
             plugins.push(load::load(host, &shared, component).await?);

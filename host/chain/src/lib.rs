@@ -23,6 +23,7 @@ mod publications;
 mod request;
 mod shared;
 mod tasks;
+mod tokens;
 
 pub use chain::{Answer, Chain};
 pub use imports::AccessRequest;
@@ -32,3 +33,4 @@ pub use outbound::Grant as OutboundGrant;
 pub use plugin::{Decision, Identity, Plugin};
 pub use publications::{GroupVersion, Publications};
 pub use request::{Annotate, Body, ReadBody, Request, Warn};
+pub use tokens::Tokens;

@@ -9,6 +9,7 @@ use crate::{
     outbound,
     plugin::{self, Plugin, PluginParts},
     shared::Shared,
+    tokens::Tokens,
 };
 use chainplate_engine::{CodeCache, Trust};
 use chainplate_manifest::{Capabilities, Manifest, Phase, Role};
@@ -40,6 +41,7 @@ pub struct Host {
     shipped: fn(&str) -> Option<Shipped>,
     code_cache: PathBuf,
     metrics: Metrics,
+    tokens: Option<Arc<dyn Tokens>>,
     /// Made when first needed, kept for the chains that follow: by [`Trust`].
     engines: Mutex<[Option<Arc<Linked>>; 2]>,
 }
@@ -53,7 +55,18 @@ impl Host {
         code_cache: PathBuf,
         metrics: Metrics,
     ) -> Self {
-        Self { store, shipped, code_cache, metrics, engines: Mutex::default() }
+        Self { store, shipped, code_cache, metrics, tokens: None, engines: Mutex::default() }
+    }
+
+    /// Has components that are granted it ask for tokens there. Without it there are none.
+    #[must_use]
+    pub fn with_tokens(mut self, tokens: Arc<dyn Tokens>) -> Self {
+        self.tokens = Some(tokens);
+        self
+    }
+
+    pub(crate) fn tokens(&self) -> Option<Arc<dyn Tokens>> {
+        self.tokens.clone()
     }
 
     /// The store behind all collections.

@@ -1,4 +1,5 @@
-//! Requests of the host's own to the chain: those that components send, and those that find out where objects are.
+//! Requests of the host's own to the chain: those that components send, those that find out where objects are, and what
+//! the host itself wants to know of objects.
 
 use crate::{
     chain::{Answer, Chain},
@@ -12,7 +13,8 @@ use chainplate_apimachinery::{
     Status, Value,
     request::{RequestInfo, UserInfo, Verb},
 };
-use chainplate_plan::{Body, Collection, Plan};
+use chainplate_plan::{Body, Collection, Plan, unreadable};
+use chainplate_storage::Key;
 use http::{HeaderMap, HeaderValue, header};
 use http_body_util::BodyExt;
 use std::{
@@ -139,6 +141,39 @@ impl Chain {
             Answer::Status(status) => Err(status),
             Answer::NotFound | Answer::NotInstalled => Err(Status::unknown_resource()),
         }
+    }
+}
+
+impl Chain {
+    /// The metadata of an object in JSON, as the chain serves it; `None` if there is none. The group is empty for core.
+    ///
+    /// The chain is asked once where the resource is. From then on no component is needed, so that one that waits for the
+    /// answer cannot be what the answer waits for.
+    ///
+    /// # Errors
+    /// Why nobody serves the resource, or storage cannot be read.
+    pub async fn object_metadata(
+        self: &Arc<Self>,
+        group: &str,
+        version: &str,
+        resource: &str,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Result<Option<Value>, Status> {
+        let what =
+            GroupVersionResource { group: group.into(), version: version.into(), resource: resource.into() };
+        let collection = match self.resolved(&what) {
+            Some(collection) => collection,
+            None => self.resolve(&what).await?,
+        };
+        let key = Key::new(collection.storage_prefix.clone(), namespace, name);
+        let mut found = self.store.get(&key);
+        if found.is_none() && self.store.is_shared() {
+            // Another server may have made it just now.
+            self.store.refresh().await.map_err(|error| unreadable(&error))?;
+            found = self.store.get(&key);
+        }
+        found.map(|object| serde_json::from_slice(object.metadata()).map_err(Status::internal)).transpose()
     }
 }
 

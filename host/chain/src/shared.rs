@@ -1,6 +1,8 @@
 //! What the components of one chain share.
 
-use crate::{admission::Policies, chain::Chain, conversions::Conversions, publications::Publications};
+use crate::{
+    admission::Policies, chain::Chain, conversions::Conversions, publications::Publications, tokens::Tokens,
+};
 use std::sync::{Arc, OnceLock, Weak};
 use tokio::sync::watch;
 
@@ -14,6 +16,8 @@ pub(crate) struct Shared {
     pub(crate) conversions: OnceLock<Conversions>,
     /// Whether others than this chain may write to storage: other servers, or the chain that this one replaces.
     pub(crate) has_company: bool,
+    /// Who signs and judges tokens, if somebody does.
+    pub(crate) tokens: Option<Arc<dyn Tokens>>,
     chain: OnceLock<Weak<Chain>>,
     successor: OnceLock<Weak<Chain>>,
     retired: watch::Sender<bool>,
@@ -22,12 +26,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(has_company: bool) -> Self {
+    pub(crate) fn new(has_company: bool, tokens: Option<Arc<dyn Tokens>>) -> Self {
         Self {
             publications: Publications::default(),
             policies: OnceLock::new(),
             conversions: OnceLock::new(),
             has_company,
+            tokens,
             chain: OnceLock::new(),
             successor: OnceLock::new(),
             retired: watch::Sender::new(false),

@@ -32,6 +32,7 @@ pub fn chain_configuration(
     let advertised = options.advertise_address.to_string();
     let ranges: Vec<Value> =
         options.service_ranges.iter().map(|range| Value::String(range.to_string())).collect();
+    let authentication = &options.given.authentication;
     for component in &mut configuration.components {
         let Source::Builtin(builtin) = &component.source else { continue };
         let told: &[(&str, Value)] = match builtin.as_str() {
@@ -41,6 +42,15 @@ pub fn chain_configuration(
                 ("advertiseAddress", advertised.as_str().into()),
                 ("securePort", port.into()),
                 ("eventTTLSeconds", options.given.generic.event_ttl.get().as_secs().into()),
+                ("apiAudiences", options.api_audiences.clone().into()),
+                (
+                    "serviceAccountMaxTokenExpirationSeconds",
+                    authentication.service_account_max_token_expiration.get().as_secs().into(),
+                ),
+                (
+                    "serviceAccountExtendTokenExpiration",
+                    authentication.service_account_extend_token_expiration.into(),
+                ),
             ],
             _ => &[],
         };

@@ -55,12 +55,15 @@ type Fingerprint = Vec<(PathBuf, Option<(i64, i64, u64, u64)>)>;
 impl Chains {
     /// Loads and prepares the first chain. `port` is the one that is listened on.
     pub(crate) async fn start(host: Host, options: CompletedOptions, port: u16) -> anyhow::Result<Self> {
+        let identity = Identity::load(&options)?;
+        let host = host.with_tokens(identity.of_components());
         let configuration = chain_configuration(&options, port)?;
         let files = fingerprint(files(&options, &configuration)).await;
         let chain = Chain::load(&configuration, &host, false).await?;
         chain.prepare().await?;
+        identity.follow(&chain);
         Ok(Self {
-            identity: Identity::of(&chain),
+            identity,
             current: ArcSwap::new(chain),
             host,
             options,

@@ -57,7 +57,8 @@ impl Server {
         let handler = Arc::new(ChainHandler::new(chains.clone(), store.clone(), options.min_watch_timeout()));
         let mut server = GenericServer::new(options, handler)
             .with_listener(listener)
-            .with_authenticator(chains.identity.tokens.clone())
+            .with_token_authenticators(chains.identity.tokens.clone())
+            .with_service_account_tokens(chains.identity.service_accounts.clone())
             .with_authorizers(chains.identity.access.clone())
             .with_status_encoder(Arc::new(chainplate_plan::status_response))
             .with_listed_paths({

@@ -1,9 +1,10 @@
 //! Bodies of requests that no collection stands behind: reviews, bindings, evictions, tokens.
 
-use crate::defaults;
+use crate::{defaults, resources::Resource, types};
 use chainplate_sdk::{
     Outcome, Request, Response,
-    apimachinery::{Status, Value, decode, object},
+    apimachinery::{Status, Value, decode, object, time},
+    registry::Manager,
 };
 
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
@@ -64,6 +65,16 @@ fn typed(mut document: Value, group: &str, version: &str, kind: &str) -> Result<
     })?;
     defaults::apply(group, version, kind, &mut document);
     Ok(document)
+}
+
+/// Records who asked, as it is told of everything that is sent; these are no exception.
+pub(crate) fn track(resource: &Resource, subresource: &str, request: &Request<'_>, document: &mut Value) {
+    let _ = object::metadata_mut(document);
+    let agent = request.header("user-agent").into_iter().next().unwrap_or_default();
+    let name = agent.split('/').next().unwrap_or_default();
+    let manager =
+        Manager { name, api_version: &resource.api_version(), subresource, time: &time::format(time::now()) };
+    types::track(resource, &manager, None, document);
 }
 
 /// Answers with a document that is not stored.

@@ -1,10 +1,10 @@
 //! Questions about users: who am I, what may I, whose token is this.
 //!
-//! The host decides who may do what and tells components no more than who sent a request. So the answers follow
-//! the host's present rule: members of `system:masters` may do all, and everybody may read the paths that
+//! The host says whose a token is. It decides who may do what and tells components no more than who sent a request. So
+//! those answers follow the host's present rule: members of `system:masters` may do all, and everybody may read the paths that
 //! tell whether and what the server is. When the host's authorizers can be asked, this module is what changes.
 
-use crate::{body, resources::Resource, types, validation};
+use crate::{body, resources::Resource, server::Shared, validation};
 use chainplate_sdk::{
     Outcome, Request,
     apimachinery::{
@@ -12,7 +12,7 @@ use chainplate_sdk::{
         request::{UserInfo, Verb},
         time,
     },
-    registry::Manager,
+    tokens,
 };
 use serde_json::json;
 
@@ -25,8 +25,9 @@ const PUBLIC: [&str; 4] = ["/healthz", "/livez", "/readyz", "/version"];
 /// Answers a review.
 ///
 /// # Errors
-/// 405 for other verbs than create, 400 and 422 for questions that make no sense.
-pub(crate) fn handle(resource: &Resource, request: &Request<'_>) -> Result<Outcome, Status> {
+/// 405 for other verbs than create, 400 and 422 for questions that make no sense; 500 for tokens that somebody lets in for
+/// other audiences than asked.
+pub(crate) fn handle(shared: &Shared, resource: &Resource, request: &Request<'_>) -> Result<Outcome, Status> {
     let info = request.info();
     if !info.subresource.is_empty() {
         return Err(Status::unknown_resource());
@@ -38,11 +39,7 @@ pub(crate) fn handle(resource: &Resource, request: &Request<'_>) -> Result<Outco
     let user = request.user();
     let status = match resource.name {
         "selfsubjectreviews" => json!({ "userInfo": user_info(&user) }),
-        // Credentials are the host's; a component cannot tell whose a token is.
-        "tokenreviews" => {
-            check_token(&review)?;
-            json!({ "user": {}, "error": "this server's components cannot verify tokens" })
-        }
+        "tokenreviews" => token(shared, &review["spec"])?,
         "selfsubjectaccessreviews" => {
             check(resource, &review)?;
             access(&user.groups, &review["spec"])
@@ -60,11 +57,11 @@ pub(crate) fn handle(resource: &Resource, request: &Request<'_>) -> Result<Outco
                 metadata.insert("namespace".into(), info.namespace.as_str().into());
             }
             check(resource, &review)?;
-            access(&groups(&review["spec"]), &review["spec"])
+            access(&texts(&review["spec"]["groups"]), &review["spec"])
         }
         _ => {
             check(resource, &review)?;
-            access(&groups(&review["spec"]), &review["spec"])
+            access(&texts(&review["spec"]["groups"]), &review["spec"])
         }
     };
     if resource.name == "selfsubjectreviews"
@@ -72,7 +69,7 @@ pub(crate) fn handle(resource: &Resource, request: &Request<'_>) -> Result<Outco
     {
         metadata.insert("creationTimestamp".into(), time::format(time::now()).into());
     }
-    track(resource, request, &mut review);
+    body::track(resource, "", request, &mut review);
     if let Some(review) = review.as_object_mut() {
         review.insert("status".into(), status);
     }
@@ -85,25 +82,27 @@ fn check(resource: &Resource, review: &Value) -> Result<(), Status> {
     if errors.is_empty() { Ok(()) } else { Err(Status::invalid(AUTHORIZATION, "", "", &errors)) }
 }
 
-/// Who asked, as it is told of everything that is sent; reviews are no exception.
-fn track(resource: &Resource, request: &Request<'_>, review: &mut Value) {
-    let _ = object::metadata_mut(review);
-    let agent = request.header("user-agent").into_iter().next().unwrap_or_default();
-    let name = agent.split('/').next().unwrap_or_default();
-    let manager = Manager {
-        name,
-        api_version: &resource.api_version(),
-        subresource: "",
-        time: &time::format(time::now()),
-    };
-    types::track(resource, &manager, None, review);
-}
-
-fn check_token(review: &Value) -> Result<(), Status> {
-    if review["spec"]["token"].as_str().unwrap_or_default().is_empty() {
+/// Whose a token is, as `pkg/registry/authentication/tokenreview/storage.go` tells it.
+fn token(shared: &Shared, spec: &Value) -> Result<Value, Status> {
+    let token = spec["token"].as_str().unwrap_or_default();
+    if token.is_empty() {
         return Err(Status::bad_request("token is required for TokenReview in authentication"));
     }
-    Ok(())
+    let asked = texts(&spec["audiences"]);
+    let audiences = if asked.is_empty() { &shared.config.api_audiences } else { &asked };
+    let identity = match tokens::review(token, audiences) {
+        Ok(Some(identity)) => identity,
+        Ok(None) => return Ok(json!({ "user": {} })),
+        Err(why) => return Ok(json!({ "user": {}, "error": why })),
+    };
+    if !audiences.is_empty() && !audiences.iter().any(|audience| identity.audiences.contains(audience)) {
+        return Err(Status::internal("error validating audiences"));
+    }
+    let mut status = json!({ "authenticated": true, "user": user_info(&identity.user) });
+    if !identity.audiences.is_empty() {
+        status["audiences"] = json!(identity.audiences);
+    }
+    Ok(status)
 }
 
 /// The user as a document.
@@ -123,9 +122,9 @@ fn user_info(user: &UserInfo) -> Value {
     info.into()
 }
 
-fn groups(spec: &Value) -> Vec<String> {
-    let groups = spec["groups"].as_array().into_iter().flatten();
-    groups.filter_map(|group| group.as_str().map(str::to_owned)).collect()
+fn texts(list: &Value) -> Vec<String> {
+    let texts = list.as_array().into_iter().flatten();
+    texts.filter_map(|text| text.as_str().map(str::to_owned)).collect()
 }
 
 /// Whether the host would let somebody of these groups do it.

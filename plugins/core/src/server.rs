@@ -34,6 +34,12 @@ pub struct Config {
     pub secure_port: u16,
     /// `eventTTLSeconds`: how long Events are kept, in seconds.
     pub event_ttl: u32,
+    /// `apiAudiences`: what tokens for this server are made for, `--api-audiences`.
+    pub api_audiences: Vec<String>,
+    /// `serviceAccountMaxTokenExpirationSeconds`: the longest life of a token, in seconds; 0 for no limit of its own.
+    pub max_token_expiration: i64,
+    /// `serviceAccountExtendTokenExpiration`: whether tokens of projected volumes live for a year.
+    pub extend_token_expiration: bool,
 }
 
 /// What upstream's `--service-cluster-ip-range` is without a flag.
@@ -42,6 +48,8 @@ const DEFAULT_RANGE: &str = "10.0.0.0/24";
 const DEFAULT_PORT: u16 = 6443;
 /// What upstream's `--event-ttl` is without a flag, in seconds.
 const DEFAULT_EVENT_TTL: u32 = 3600;
+/// What the host's `--api-audiences` is without a flag.
+const DEFAULT_AUDIENCE: &str = "https://kubernetes.default.svc.cluster.local";
 
 impl Config {
     /// Reads the component's configuration.
@@ -82,7 +90,32 @@ impl Config {
                 .and_then(|seconds| u32::try_from(seconds).ok())
                 .ok_or_else(|| format!("eventTTLSeconds: {seconds} is no number of seconds below 2^32"))?,
         };
-        Ok(Self { service_ranges, advertise_address, secure_port, event_ttl })
+        let api_audiences = match given("apiAudiences") {
+            None => vec![DEFAULT_AUDIENCE.to_owned()],
+            Some(audiences) => serde_json::from_value(audiences.clone())
+                .map_err(|_| format!("apiAudiences: {audiences} is no list of texts"))?,
+        };
+        let max_token_expiration = match given("serviceAccountMaxTokenExpirationSeconds") {
+            None => 0,
+            Some(seconds) => seconds.as_i64().filter(|seconds| *seconds >= 0).ok_or_else(|| {
+                format!("serviceAccountMaxTokenExpirationSeconds: {seconds} is no number of seconds")
+            })?,
+        };
+        let extend_token_expiration = match given("serviceAccountExtendTokenExpiration") {
+            None => true,
+            Some(extend) => extend.as_bool().ok_or_else(|| {
+                format!("serviceAccountExtendTokenExpiration: {extend} is neither true nor false")
+            })?,
+        };
+        Ok(Self {
+            service_ranges,
+            advertise_address,
+            secure_port,
+            event_ttl,
+            api_audiences,
+            max_token_expiration,
+            extend_token_expiration,
+        })
     }
 }
 
@@ -266,7 +299,7 @@ impl Server for Core {
         if resource.storage == Storage::Virtual {
             return match resource.group {
                 "" => virtuals::handle(&self.shared, resource, request),
-                _ => reviews::handle(resource, request),
+                _ => reviews::handle(&self.shared, resource, request),
             };
         }
         if resource.namespaced && info.namespace.is_empty() && !matches!(info.verb, Verb::List | Verb::Watch)

@@ -26,6 +26,12 @@ pub struct Capabilities {
     /// Whether it may read what others publish (the aggregator does).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub publications: bool,
+    /// Whether it may have tokens of service accounts signed (core does). Whoever may do that can be anybody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub service_account_tokens: bool,
+    /// Whether it may ask whom a token belongs to (core does, for TokenReview).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub token_reviews: bool,
     /// What it may be besides a server.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub roles: BTreeSet<Role>,
@@ -176,7 +182,13 @@ impl Capabilities {
         for host in &self.outbound {
             note("outbound", host, granted.outbound.contains(host));
         }
-        note("publications", &true, !self.publications || granted.publications);
+        for (field, wanted, there) in [
+            ("publications", self.publications, granted.publications),
+            ("serviceAccountTokens", self.service_account_tokens, granted.service_account_tokens),
+            ("tokenReviews", self.token_reviews, granted.token_reviews),
+        ] {
+            note(field, &true, !wanted || there);
+        }
         for role in &self.roles {
             note("roles", role, granted.roles.contains(role));
         }
@@ -248,15 +260,21 @@ mod tests {
     fn what_is_missing_is_named() {
         let wanted = of(serde_json::json!({
             "groups": ["a.example.com"], "outbound": ["api.example.com"], "roles": ["mutating"],
+            "publications": true, "serviceAccountTokens": true,
             "resources": [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list"]}],
         }));
         let granted = of(serde_json::json!({
-            "groups": ["a.example.com"],
+            "groups": ["a.example.com"], "publications": true,
             "resources": [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]}],
         }));
         assert_eq!(
             wanted.missing(&granted),
-            ["resources: list deployments.apps", "outbound: api.example.com", "roles: mutating"]
+            [
+                "resources: list deployments.apps",
+                "outbound: api.example.com",
+                "serviceAccountTokens: true",
+                "roles: mutating"
+            ]
         );
         assert!(wanted.missing(&wanted).is_empty());
     }

@@ -27,6 +27,8 @@ wit_bindgen::generate!({
             import chainplate:server/conversion@0.2.0;
             import chainplate:server/client@0.2.0;
             import chainplate:server/controllers@0.2.0;
+            import chainplate:server/service-account-tokens@0.2.0;
+            import chainplate:server/token-review@0.2.0;
             import chainplate:server/telemetry@0.2.0;
             import chainplate:server/review@0.2.0;
             import chainplate:server/access@0.2.0;

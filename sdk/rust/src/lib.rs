@@ -53,6 +53,7 @@ pub mod registry;
 pub mod resource;
 mod server;
 mod store;
+pub mod tokens;
 
 #[cfg(target_family = "wasm")]
 mod wasm;

@@ -6,9 +6,8 @@ mod outward;
 
 pub use access::AccessRequest;
 pub use admission::{AdmissionAttributes, AdmissionRequest};
-pub(crate) use outward::client_send;
 pub use outward::conversion;
-pub(crate) use outward::start_controller;
+pub(crate) use outward::{client_send, review_token, sign_token, start_controller};
 pub(crate) mod outbound;
 
 use crate::{

@@ -10,28 +10,19 @@ fn faulty(directory: &Path) -> Server {
     server_with(directory, "faulty-plugin", rest)
 }
 
-/// What kubectl says to somebody with a token.
-fn as_token(server: &Server, token: &str, arguments: &[&str]) -> String {
-    let url = server.url();
-    let mut command = std::process::Command::new("kubectl");
-    command.args(["--kubeconfig=/dev/null", "--insecure-skip-tls-verify", "--server", url, "--token", token]);
-    let output = command.arg("--cache-dir").arg(server.data().join(token)).args(arguments).output().unwrap();
-    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
-}
-
 #[test]
 fn a_token_that_only_the_plugin_knows_is_somebody() {
     let directory = tempfile::tempdir().unwrap();
     let server = faulty(directory.path());
-    let said = as_token(&server, "faulty-somebody", &["get", "secrets"]);
+    let said = server.kubectl_as("faulty-somebody", &["get", "secrets"]);
     assert!(said.contains("User \"somebody\" cannot list resource \"secrets\""), "{said}");
-    let said = as_token(&server, "faulty-master", &["get", "namespaces"]);
+    let said = server.kubectl_as("faulty-master", &["get", "namespaces"]);
     assert!(said.contains("kube-system"), "its groups count, too: {said}");
     for token in ["faulty-deny", "faulty-trap", "faulty-loop", "faulty-nobody", "faulty-huge", "unknown"] {
-        let said = as_token(&server, token, &["get", "namespaces"]);
+        let said = server.kubectl_as(token, &["get", "namespaces"]);
         assert!(said.contains("Unauthorized") || said.contains("must be logged in"), "{token}: {said}");
     }
-    let said = as_token(&server, "faulty-somebody", &["get", "secrets"]);
+    let said = server.kubectl_as("faulty-somebody", &["get", "secrets"]);
     assert!(said.contains("User \"somebody\""), "after all of that: {said}");
 }
 

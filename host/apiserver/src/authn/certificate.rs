@@ -1,6 +1,6 @@
 //! Client certificates: the user is the CommonName, the groups are the Organizations.
 
-use super::{AUTHENTICATED, Authentication, AuthenticationError, Authenticator, Credentials};
+use super::{AUTHENTICATED, Authentication, AuthenticationError, Authenticator, CREDENTIAL_ID, Credentials};
 use crate::{BoxFuture, tls::ClientCa};
 use chainplate_apimachinery::request::UserInfo;
 use parking_lot::Mutex;
@@ -76,9 +76,6 @@ impl Authenticator for ClientCertificates {
 
 /// The attribute that holds a user's uid, `apimachinery` `asn1.X509UID` (KEP-3926).
 const UID: &str = "1.3.6.1.4.1.57683.2";
-
-/// Extra key that names the credential, `user.CredentialIDKey`.
-const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 
 /// The user that a chain speaks for. Nobody without a CommonName.
 fn user(chain: &[CertificateDer<'static>]) -> Authentication {

@@ -1,8 +1,9 @@
-//! Authenticators for bearer tokens that somebody else brings: the place of upstream's token webhook, the last
-//! to be asked.
+//! Bearer tokens: the file of tokens first, then the authenticators that somebody brings, service accounts before
+//! those that stand in the place of upstream's token webhook.
 
 use super::{
-    Authentication, AuthenticationError, Authenticator, Credentials, token::bearer_token, with_group,
+    Authentication, AuthenticationError, Authenticator, Credentials, TokenFile, token::bearer_token,
+    with_group,
 };
 use crate::{
     BoxFuture,
@@ -10,7 +11,24 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use chainplate_apimachinery::request::UserInfo;
-use std::{fmt::Debug, sync::Arc, time::Duration};
+use std::{
+    fmt::Debug,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+/// Whom a token speaks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenIdentity {
+    /// The user.
+    pub user: Arc<UserInfo>,
+    /// Those of the audiences that were asked for which the token is good for. Of an authenticator: none if the token says
+    /// nothing of audiences, which makes it one for this server.
+    pub audiences: Vec<String>,
+}
+
+/// `None`: this is not a token of this kind, ask the next.
+pub type TokenAuthentication = Result<Option<TokenIdentity>, AuthenticationError>;
 
 /// Finds out whom a bearer token speaks for, as upstream's `authenticator.Token`.
 pub trait TokenAuthenticator: Debug + Send + Sync + 'static {
@@ -20,7 +38,11 @@ pub trait TokenAuthenticator: Debug + Send + Sync + 'static {
     /// # Errors
     /// The token is of this kind and not good, or could not be judged. The next is asked all the same; when
     /// nobody knows the token, the client gets 401 and the log the error, which must not hold the token.
-    fn authenticate<'a>(&'a self, token: &'a str, audiences: &'a [String]) -> BoxFuture<'a, Authentication>;
+    fn authenticate<'a>(
+        &'a self,
+        token: &'a str,
+        audiences: &'a [String],
+    ) -> BoxFuture<'a, TokenAuthentication>;
 }
 
 /// A [`TokenAuthenticator`] in the list, and how its answers are kept.
@@ -66,13 +88,20 @@ const MOST_USER_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct TokenAuthenticators {
     audiences: Vec<String>,
+    file: OnceLock<Arc<TokenFile>>,
     members: ArcSwap<Vec<Member>>,
 }
 
 impl TokenAuthenticators {
     /// Asks these in order, for tokens that are meant for one of the audiences; for any tokens without any.
     pub fn new(audiences: Vec<String>, entries: Vec<TokenEntry>) -> Self {
-        Self { audiences, members: ArcSwap::from_pointee(members(entries)) }
+        Self { audiences, file: OnceLock::new(), members: ArcSwap::from_pointee(members(entries)) }
+    }
+
+    /// Looks into this file before anybody is asked. For a server that is being assembled: it has one file.
+    pub(crate) fn look_first_into(&self, file: Arc<TokenFile>) {
+        // A second one would be the same.
+        let _ = self.file.set(file);
     }
 
     /// Asks these from now on. What the old ones answered is forgotten; requests that wait for one of them get
@@ -80,29 +109,65 @@ impl TokenAuthenticators {
     pub fn replace(&self, entries: Vec<TokenEntry>) {
         self.members.store(Arc::new(members(entries)));
     }
+
+    /// Whom a token speaks for, as the first says that knows it; `None` if there is nobody to ask. The token must be
+    /// meant for one of the audiences; with none given, any will do.
+    ///
+    /// # Errors
+    /// Nobody knows the token, with what those say who know that it is no good. Never holds the token.
+    pub async fn review(&self, token: &str, audiences: &[String]) -> TokenAuthentication {
+        let members = self.members.load_full();
+        let file = self.file.get();
+        if members.is_empty() && file.is_none() {
+            return Ok(None);
+        }
+        if let Some(user) = file.and_then(|file| file.user(token))
+            && let Some(audiences) = self.good_for(&[], audiences)
+        {
+            return Ok(Some(TokenIdentity { user, audiences }));
+        }
+        let mut hasher = KeyHasher::default();
+        hasher.text(token).texts(audiences);
+        let key = hasher.key();
+        let mut errors = Vec::new();
+        for member in members.iter() {
+            match member.ask(key, token, audiences).await {
+                Ok(Some(TokenIdentity { user, audiences: made_for })) => {
+                    if let Some(audiences) = self.good_for(&made_for, audiences) {
+                        return Ok(Some(TokenIdentity { user, audiences }));
+                    }
+                    errors.push(format!(
+                        "authenticator {}: the token is not meant for {audiences:?}",
+                        member.entry.name
+                    ));
+                }
+                Ok(None) => {}
+                Err(error) => errors.push(error.0),
+            }
+        }
+        let error = if errors.is_empty() { "invalid bearer token".to_owned() } else { errors.join("; ") };
+        Err(AuthenticationError(error))
+    }
+
+    /// Those of the audiences that a token is made for which were asked for; one that says nothing of them is for this
+    /// server (`authenticator/audagnostic.go`). `None` if it is good for none of them.
+    fn good_for(&self, made_for: &[String], asked: &[String]) -> Option<Vec<String>> {
+        let made_for = if made_for.is_empty() { &self.audiences } else { made_for };
+        if asked.is_empty() {
+            return Some(made_for.to_vec());
+        }
+        let good: Vec<String> =
+            made_for.iter().filter(|audience| asked.contains(audience)).cloned().collect();
+        (!good.is_empty()).then_some(good)
+    }
 }
 
 impl Authenticator for TokenAuthenticators {
     fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> BoxFuture<'a, Authentication> {
         Box::pin(async move {
-            let members = self.members.load_full();
-            if members.is_empty() {
-                return Ok(None);
-            }
             let Some(token) = bearer_token(credentials) else { return Ok(None) };
-            let mut hasher = KeyHasher::default();
-            hasher.text(&token);
-            let key = hasher.key();
-            let mut errors = Vec::new();
-            for member in members.iter() {
-                match member.ask(key, &token, &self.audiences).await {
-                    Ok(Some(user)) => return Ok(Some(user)),
-                    Ok(None) => {}
-                    Err(error) => errors.push(error.0),
-                }
-            }
-            let error = if errors.is_empty() { "invalid bearer token".to_owned() } else { errors.join("; ") };
-            Err(AuthenticationError(error))
+            let found = self.review(&token, &self.audiences).await?;
+            Ok(found.map(|identity| identity.user))
         })
     }
 }
@@ -121,14 +186,14 @@ fn members(entries: Vec<TokenEntry>) -> Vec<Member> {
 #[derive(Debug)]
 struct Member {
     entry: TokenEntry,
-    known: Expiring<Arc<UserInfo>>,
+    known: Expiring<TokenIdentity>,
     unknown: Expiring<()>,
 }
 
 impl Member {
-    async fn ask(&self, key: Key, token: &str, audiences: &[String]) -> Authentication {
-        if let Some(user) = self.known.get(&key) {
-            return Ok(Some(user));
+    async fn ask(&self, key: Key, token: &str, audiences: &[String]) -> TokenAuthentication {
+        if let Some(identity) = self.known.get(&key) {
+            return Ok(Some(identity));
         }
         if self.unknown.get(&key).is_some() {
             return Ok(None);
@@ -140,7 +205,7 @@ impl Member {
             tracing::warn!(authenticator = name, ?timeout, "an authenticator did not answer in time");
             return Err(error(&format!("no answer within {timeout:?}")));
         };
-        let Some(user) = answer.map_err(|text| error(&text.0))? else {
+        let Some(TokenIdentity { user, audiences }) = answer.map_err(|text| error(&text.0))? else {
             self.unknown.put(key, (), self.entry.unknown);
             return Ok(None);
         };
@@ -150,9 +215,9 @@ impl Member {
         if bytes(&user) > MOST_USER_BYTES {
             return Err(error(&format!("the user has more than {MOST_USER_BYTES} bytes")));
         }
-        let user = with_group(user);
-        self.known.put(key, user.clone(), self.entry.known);
-        Ok(Some(user))
+        let identity = TokenIdentity { user: with_group(user), audiences };
+        self.known.put(key, identity.clone(), self.entry.known);
+        Ok(Some(identity))
     }
 }
 
@@ -174,11 +239,13 @@ mod tests {
     struct Fixed(Option<Authentication>, AtomicUsize);
 
     impl TokenAuthenticator for Fixed {
-        fn authenticate<'a>(&'a self, _: &'a str, _: &'a [String]) -> BoxFuture<'a, Authentication> {
+        fn authenticate<'a>(&'a self, _: &'a str, asked: &'a [String]) -> BoxFuture<'a, TokenAuthentication> {
             self.1.fetch_add(1, Ordering::Relaxed);
-            Box::pin(async {
+            Box::pin(async move {
                 match &self.0 {
-                    Some(answer) => answer.clone(),
+                    Some(answer) => answer
+                        .clone()
+                        .map(|user| user.map(|user| TokenIdentity { user, audiences: asked.to_vec() })),
                     None => std::future::pending().await,
                 }
             })
@@ -267,6 +334,28 @@ mod tests {
         tokio::time::advance(Duration::from_secs(8)).await;
         assert!(ask(&list, "t").await.is_ok());
         assert_eq!(asked(), [4, 5, 3]);
+    }
+
+    #[tokio::test]
+    async fn the_file_comes_first_and_its_tokens_are_for_this_server() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("tokens");
+        std::fs::write(&path, "t,alice,1\n").expect("written");
+        let member = Fixed::new(user("a"));
+        let list = TokenAuthenticators::new(vec!["api".into()], vec![TokenEntry::new("0", member.clone())]);
+        list.look_first_into(Arc::new(TokenFile::load(&path).expect("loads")));
+        assert_eq!(ask(&list, "t").await.expect("known").expect("user").name, "alice");
+        let review = async |audiences: &[&str]| {
+            let audiences: Vec<String> = audiences.iter().map(|&audience| audience.into()).collect();
+            let identity = list.review("t", &audiences).await.expect("known").expect("user");
+            (identity.user.name.clone(), identity.audiences.join(","))
+        };
+        assert_eq!(review(&["b", "api"]).await, ("alice".into(), "api".into()));
+        assert_eq!(member.asked(), 0);
+        // What is remembered for some audiences is nothing to others.
+        assert_eq!(review(&["b"]).await, ("a".into(), "b".into()));
+        assert_eq!(review(&["c"]).await, ("a".into(), "c".into()));
+        assert_eq!(member.asked(), 2);
     }
 
     #[tokio::test]

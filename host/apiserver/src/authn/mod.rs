@@ -3,10 +3,15 @@
 
 mod certificate;
 mod external;
+mod service_account;
 mod token;
 
 pub use certificate::{ClientCertificates, PeerCertificates};
-pub use external::{TokenAuthenticator, TokenAuthenticators, TokenEntry};
+pub use external::{TokenAuthentication, TokenAuthenticator, TokenAuthenticators, TokenEntry, TokenIdentity};
+pub use service_account::{
+    BoundObject, BoundObjects, ServiceAccountAuthenticator, ServiceAccountTokens, SigningError,
+};
+pub(crate) use service_account::{GROUP as SERVICE_ACCOUNTS, OPENID_PATHS, OpenIdDocuments};
 pub use token::TokenFile;
 pub(crate) use token::WEBSOCKET_BEARER;
 
@@ -23,6 +28,9 @@ pub const UNAUTHENTICATED: &str = "system:unauthenticated";
 pub const AUTHENTICATED: &str = "system:authenticated";
 /// The group that may do all.
 pub const MASTERS: &str = "system:masters";
+
+/// Extra key that names the credential, `user.CredentialIDKey`.
+const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 
 /// What a request shows of its sender.
 #[derive(Debug, Clone, Copy)]

@@ -1,10 +1,7 @@
 //! Bearer tokens from a file: `token,user,uid,"group1,group2"`.
 
-use super::{AUTHENTICATED, Authentication, AuthenticationError, Authenticator, Credentials};
-use crate::{
-    BoxFuture,
-    tls::{Reload, TlsError},
-};
+use super::{AUTHENTICATED, Credentials};
+use crate::tls::{Reload, TlsError};
 use arc_swap::ArcSwap;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chainplate_apimachinery::request::UserInfo;
@@ -50,7 +47,8 @@ impl TokenFile {
         })
     }
 
-    fn user(&self, token: &str) -> Option<Arc<UserInfo>> {
+    /// The user of a token; `None` if it is not in the file.
+    pub fn user(&self, token: &str) -> Option<Arc<UserInfo>> {
         let digest: [u8; 32] = Sha256::digest(token).into();
         self.users.load().get(&digest).cloned()
     }
@@ -82,19 +80,6 @@ impl Reload for TokenFile {
         self.users.store(Arc::new(users));
         *digest = fresh;
         Ok(true)
-    }
-}
-
-impl Authenticator for TokenFile {
-    fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> BoxFuture<'a, Authentication> {
-        let answer = match bearer_token(credentials) {
-            None => Ok(None),
-            Some(token) => match self.user(&token) {
-                Some(user) => Ok(Some(user)),
-                None => Err(AuthenticationError("invalid bearer token".into())),
-            },
-        };
-        Box::pin(std::future::ready(answer))
     }
 }
 
@@ -222,59 +207,56 @@ mod tests {
         (directory, file)
     }
 
-    async fn ask(file: &TokenFile, header: &str) -> (Authentication, Warnings) {
+    /// The token of a request with this header, and the warnings.
+    fn sent(header: &str) -> (Option<String>, Warnings) {
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, header.parse().expect("header"));
         let warnings = Warnings::default();
-        (file.authenticate(Credentials::new(&headers, None, &warnings)).await, warnings)
+        (bearer_token(Credentials::new(&headers, None, &warnings)), warnings)
     }
 
-    #[tokio::test]
-    async fn tokens_become_users() {
+    #[test]
+    fn tokens_become_users() {
         let (_directory, file) = file("t0,alice,1,\"a,b\"\r\n\nt1,bob,2\n,nobody,3\n");
-        let (answer, _) = ask(&file, "Bearer t0").await;
-        let user = answer.expect("accepted").expect("user");
+        let user = file.user("t0").expect("user");
         assert_eq!((user.name.as_str(), user.uid.as_str()), ("alice", "1"));
         assert_eq!(user.groups, ["a", "b", AUTHENTICATED]);
-        let (answer, _) = ask(&file, "bearer t1 ignored").await;
-        assert_eq!(answer.expect("accepted").expect("user").name, "bob");
+        assert_eq!(file.user("t1").expect("user").name, "bob");
+        assert_eq!(file.user("wrong"), None);
     }
 
-    #[tokio::test]
-    async fn other_schemes_are_not_ours_and_wrong_tokens_are_errors() {
-        let (_directory, file) = file("t0,alice,1\n");
+    #[test]
+    fn other_schemes_bring_no_token() {
+        assert_eq!(sent("bearer t1 ignored").0.as_deref(), Some("t1"));
         for header in ["Basic YTpi", "Bearer", "Bearer ", "nonsense"] {
-            assert_eq!(ask(&file, header).await.0, Ok(None), "{header}");
+            assert_eq!(sent(header).0, None, "{header}");
         }
-        assert!(ask(&file, "Bearer wrong").await.0.is_err());
-        let (answer, warnings) = ask(&file, "Bearer  t0").await;
-        assert_eq!(answer, Ok(None));
-        assert_eq!(warnings.texts().len(), 1);
+        let (token, warnings) = sent("Bearer  t0");
+        assert_eq!((token, warnings.texts().len()), (None, 1));
     }
 
-    #[tokio::test]
-    async fn a_websocket_brings_its_token_as_a_subprotocol() {
-        let (_directory, file) = file("t0,alice,1\n");
+    #[test]
+    fn a_websocket_brings_its_token_as_a_subprotocol() {
         let mut headers = HeaderMap::new();
         headers.insert(header::UPGRADE, "WebSocket".parse().expect("header"));
         let protocol = format!("v4.channel.k8s.io, {WEBSOCKET_BEARER}{}", URL_SAFE_NO_PAD.encode("t0"));
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol.parse().expect("header"));
         let warnings = Warnings::default();
-        let answer = file.authenticate(Credentials::new(&headers, None, &warnings)).await;
-        assert_eq!(answer.expect("accepted").expect("user").name, "alice");
+        let token = bearer_token(Credentials::new(&headers, None, &warnings));
+        assert_eq!(token.as_deref(), Some("t0"));
     }
 
-    #[tokio::test]
-    async fn a_changed_file_is_taken_and_a_broken_one_is_not() {
+    #[test]
+    fn a_changed_file_is_taken_and_a_broken_one_is_not() {
         let (_directory, file) = file("t0,alice,1\n");
         assert_eq!(file.reload(), Ok(false));
         std::fs::write(&file.path, "t1,bob,2\n").expect("written");
         assert_eq!(file.reload(), Ok(true));
-        assert!(ask(&file, "Bearer t0").await.0.is_err());
+        assert_eq!(file.user("t0"), None);
         std::fs::write(&file.path, "t1,bob\n").expect("written");
         let error = file.reload().expect_err("broken");
         assert!(error.contains("record 1 has 2 columns") && !error.contains("t1"), "{error}");
-        assert!(ask(&file, "Bearer t1").await.0.is_ok());
+        assert!(file.user("t1").is_some());
     }
 
     #[test]

@@ -182,12 +182,13 @@ impl Authorizer for AlwaysAllowPaths {
     }
 }
 
-/// What upstream's bootstrap roles `system:public-info-viewer` (everybody) and `system:discovery` (every
-/// authenticated user) let be read. Stands in until RBAC serves those roles.
+/// What upstream's bootstrap roles `system:public-info-viewer` (everybody), `system:discovery` (every authenticated user)
+/// and `system:service-account-issuer-discovery` (service accounts) let be read. Stands in until RBAC serves those roles.
 #[derive(Debug)]
 pub struct BootstrapPaths {
     everybody: AlwaysAllowPaths,
     authenticated: AlwaysAllowPaths,
+    service_accounts: AlwaysAllowPaths,
 }
 
 impl Default for BootstrapPaths {
@@ -200,6 +201,12 @@ impl Default for BootstrapPaths {
         Self {
             everybody: list(&["healthz", "livez", "readyz", "version", "version/"]),
             authenticated: list(&["api", "api/*", "apis", "apis/*", "openapi", "openapi/*"]),
+            service_accounts: list(&[
+                ".well-known/openid-configuration",
+                ".well-known/openid-configuration/",
+                "openid/v1/jwks",
+                "openid/v1/jwks/",
+            ]),
         }
     }
 }
@@ -207,12 +214,13 @@ impl Default for BootstrapPaths {
 impl Authorizer for BootstrapPaths {
     fn authorize<'a>(&'a self, attributes: Attributes<'a>) -> BoxFuture<'a, Result<Verdict, String>> {
         let Attributes { user, info, .. } = attributes;
-        let authenticated = || user.groups.iter().any(|group| group == authn::AUTHENTICATED);
+        let is_in = |wanted: &str| user.groups.iter().any(|group| group == wanted);
         decide(
             !info.is_resource
                 && info.method == "get"
                 && (self.everybody.has(&info.path)
-                    || (self.authenticated.has(&info.path) && authenticated())),
+                    || (self.authenticated.has(&info.path) && is_in(authn::AUTHENTICATED))
+                    || (self.service_accounts.has(&info.path) && is_in(authn::SERVICE_ACCOUNTS))),
         )
     }
 }

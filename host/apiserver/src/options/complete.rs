@@ -26,7 +26,14 @@ pub struct CompletedOptions {
     pub hostname: Option<String>,
     /// The ranges of cluster IPs that could be parsed, the first one primary.
     pub service_ranges: Vec<Cidr>,
+    /// Issuers of service account tokens; the first one issues.
+    pub service_account_issuers: Vec<String>,
+    /// What tokens for this API are made for.
+    pub api_audiences: Vec<String>,
 }
+
+/// Upstream has none; this is what its installers give.
+const DEFAULT_ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
 impl Options {
     /// Fills in what was not given.
@@ -45,6 +52,13 @@ impl Options {
             .iter()
             .filter_map(|text| text.trim().parse().ok())
             .collect();
+        let or = |given: &[String], default: &[String]| {
+            if given.is_empty() { default.to_vec() } else { given.to_vec() }
+        };
+        let authentication = &self.authentication;
+        let service_account_issuers =
+            or(&authentication.service_account_issuer, &[DEFAULT_ISSUER.to_owned()]);
+        let api_audiences = or(&authentication.api_audiences, &service_account_issuers);
         CompletedOptions {
             bind,
             advertise_address,
@@ -52,6 +66,8 @@ impl Options {
             kubeconfig,
             hostname: network::hostname(),
             service_ranges,
+            service_account_issuers,
+            api_audiences,
             given: self,
         }
     }

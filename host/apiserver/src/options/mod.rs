@@ -11,6 +11,7 @@ mod validate;
 pub use complete::CompletedOptions;
 pub use network::Cidr;
 pub use validate::OptionError;
+pub(crate) use validate::is_https;
 
 use crate::duration::GoDuration;
 use clap::{ArgAction, Args, FromArgMatches};
@@ -201,6 +202,40 @@ pub struct AuthenticationOptions {
     /// File with bearer tokens, one line each: token,user,uid,"group1,group2". Read again when it changes
     #[arg(long, value_name = "FILE")]
     pub token_auth_file: Option<PathBuf>,
+
+    /// What this API is called in tokens: a service account's token must be made for one of them
+    /// [default: every --service-account-issuer]
+    #[arg(long, value_name = "AUDIENCE", value_delimiter = ',')]
+    pub api_audiences: Vec<String>,
+
+    /// Issuer of service account tokens; may be given several times, to change it: the first one issues, all are
+    /// accepted. With an https URL the documents of OpenID discovery are served
+    /// [default: https://kubernetes.default.svc.cluster.local]
+    #[arg(long, value_name = "ISSUER")]
+    pub service_account_issuer: Vec<String>,
+
+    /// File with the private key, in PEM, that signs service account tokens: RSA, or ECDSA on P-256 or P-384. Servers
+    /// that share etcd need the same [default: sa.key in --cert-dir, made on first start]
+    #[arg(long, value_name = "FILE")]
+    pub service_account_signing_key_file: Option<PathBuf>,
+
+    /// File with public or private keys, in PEM, that service account tokens are verified with beside the one that
+    /// signs; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub service_account_key_file: Vec<PathBuf>,
+
+    /// Longest life of a service account token; who asks for more gets that. 0 for no limit, otherwise at least 1h0m0s
+    #[arg(long, value_name = "DURATION", default_value = "0s", allow_hyphen_values = true)]
+    pub service_account_max_token_expiration: GoDuration,
+
+    /// Have tokens of projected volumes live for a year, so that clients that do not read them again go on, and
+    /// tell of those clients
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub service_account_extend_token_expiration: bool,
+
+    /// Where the discovery document says that the keys are [default: on this server, at its --advertise-address]
+    #[arg(long, value_name = "URL")]
+    pub service_account_jwks_uri: Option<String>,
 }
 
 /// Section "Authorization".

@@ -19,6 +19,9 @@ fn defaults_are_upstreams() {
     assert_eq!(options.cert_dir, PathBuf::from("chainplate-data/certs"));
     assert_eq!(options.kubeconfig, PathBuf::from("chainplate-data/certs/admin.kubeconfig"));
     assert!(!options.advertise_address.is_unspecified());
+    assert_eq!(options.service_account_issuers, ["https://kubernetes.default.svc.cluster.local"]);
+    assert_eq!(options.api_audiences, options.service_account_issuers);
+    assert!(options.given.authentication.service_account_extend_token_expiration);
     assert_eq!(options.validate(), Ok(()));
 }
 
@@ -61,6 +64,13 @@ fn every_fault_is_reported_at_once() {
         "--tls-cipher-suites=TLS_RSA_WITH_RC4_128_SHA",
         "--tls-cert-file=/nowhere/cert.pem",
         "--token-auth-file=/nowhere/tokens",
+        "--service-account-issuer=https://a.example.com",
+        "--service-account-issuer=https://a.example.com",
+        "--service-account-issuer=",
+        "--service-account-signing-key-file=/nowhere/sa.key",
+        "--service-account-key-file=/nowhere/sa.pub",
+        "--service-account-max-token-expiration=59m",
+        "--service-account-jwks-uri=http://a.example.com/keys",
         "--advertise-address=0.0.0.0",
         "--authorization-always-allow-paths=/a*b",
         "--max-connections=0",
@@ -87,6 +97,12 @@ fn every_fault_is_reported_at_once() {
             "--etcd-certfile",
             "--etcd-certfile",
             "--token-auth-file",
+            "--service-account-signing-key-file",
+            "--service-account-key-file",
+            "--service-account-issuer",
+            "--service-account-issuer",
+            "--service-account-max-token-expiration",
+            "--service-account-jwks-uri",
             "--authorization-always-allow-paths",
             "--max-connections",
         ]
@@ -95,6 +111,17 @@ fn every_fault_is_reported_at_once() {
         errors[4].to_string(),
         "--goaway-chance=0.5: must be between 0 and 0.02; give 0 for a single server, 0.001 behind a load balancer"
     );
+}
+
+#[test]
+fn audiences_are_the_issuers_unless_they_are_given() {
+    let issuers = ["--service-account-issuer=https://a.example.com", "--service-account-issuer=b"];
+    let options = parse(&issuers).complete();
+    assert_eq!(options.api_audiences, ["https://a.example.com", "b"]);
+    assert_eq!(options.validate(), Ok(()));
+    let options = parse(&[issuers[0], "--api-audiences=api,b"]).complete();
+    assert_eq!(options.api_audiences, ["api", "b"]);
+    assert_eq!(options.service_account_issuers, ["https://a.example.com"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::{Cidr, CompletedOptions};
 use crate::{authz::AlwaysAllowPaths, duration::GoDuration, tls};
-use std::{fs::File, path::Path};
+use std::{collections::BTreeSet, fs::File, path::Path};
 
 /// One fault of the command line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,9 +71,7 @@ pub(super) fn validate(options: &CompletedOptions) -> Result<(), Vec<OptionError
     generic(options, &mut faults);
     serving(options, &mut faults);
     storage(options, &mut faults);
-    let authentication = &options.given.authentication;
-    faults.readable("--client-ca-file", authentication.client_ca_file.as_deref());
-    faults.readable("--token-auth-file", authentication.token_auth_file.as_deref());
+    authentication(options, &mut faults);
     for path in &options.given.authorization.authorization_always_allow_paths {
         if let Err(error) = AlwaysAllowPaths::new([path]) {
             faults.add(
@@ -162,6 +160,58 @@ fn storage(options: &CompletedOptions, faults: &mut Faults) {
         _ => {}
     }
     faults.duration("--etcd-compaction-interval", storage.etcd_compaction_interval, zero);
+}
+
+fn authentication(options: &CompletedOptions, faults: &mut Faults) {
+    let authentication = &options.given.authentication;
+    faults.readable("--client-ca-file", authentication.client_ca_file.as_deref());
+    faults.readable("--token-auth-file", authentication.token_auth_file.as_deref());
+    let signing = authentication.service_account_signing_key_file.as_deref();
+    faults.readable("--service-account-signing-key-file", signing);
+    for file in &authentication.service_account_key_file {
+        faults.readable("--service-account-key-file", Some(file));
+    }
+    let mut seen = BTreeSet::new();
+    for issuer in &authentication.service_account_issuer {
+        let url = issuer.contains(':').then(|| issuer.bytes().all(|byte| byte.is_ascii_graphic()));
+        let problem = if issuer.is_empty() {
+            "is empty"
+        } else if url == Some(false) {
+            "has a colon and is no URL"
+        } else if !seen.insert(issuer) {
+            "is given twice"
+        } else {
+            continue;
+        };
+        faults.add(
+            "--service-account-issuer",
+            issuer,
+            problem,
+            "give an https URL that says who issues the tokens, once",
+        );
+    }
+    let longest = authentication.service_account_max_token_expiration;
+    let bounds = GoDuration::seconds(60 * 60)..=GoDuration::seconds(1 << 32);
+    if longest != GoDuration::seconds(0) && !bounds.contains(&longest) {
+        faults.add(
+            "--service-account-max-token-expiration",
+            longest,
+            "must be between 1 hour and 2^32 seconds",
+            "give a duration such as 24h0m0s, or 0s for no limit",
+        );
+    }
+    if let Some(uri) = &authentication.service_account_jwks_uri
+        && !is_https(uri)
+    {
+        let next = "give a URL that starts with https:// and a host";
+        faults.add("--service-account-jwks-uri", uri, "is no URL of https", next);
+    }
+}
+
+/// Whether it is a URL of https, as OpenID demands of issuers and their documents.
+pub(crate) fn is_https(url: &str) -> bool {
+    let host = |uri: http::Uri| uri.host().is_some_and(|host| !host.is_empty());
+    url.starts_with("https://") && url.parse().is_ok_and(host)
 }
 
 fn service_ranges(given: &[String], faults: &mut Faults) {

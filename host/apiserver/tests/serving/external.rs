@@ -4,7 +4,10 @@ use crate::harness::{ALICE, ROOT, Server, object};
 use chainplate_apimachinery::request::UserInfo;
 use chainplate_apiserver::{
     BoxFuture,
-    authn::{Authentication, AuthenticationError, TokenAuthenticator, TokenAuthenticators, TokenEntry},
+    authn::{
+        AuthenticationError, TokenAuthentication, TokenAuthenticator, TokenAuthenticators, TokenEntry,
+        TokenIdentity,
+    },
     authz::{Attributes, Authorizer, AuthorizerEntry, Authorizers, Decision, Verdict},
 };
 use serde_json::json;
@@ -23,19 +26,23 @@ struct Issuer {
 }
 
 impl TokenAuthenticator for Issuer {
-    fn authenticate<'a>(&'a self, token: &'a str, audiences: &'a [String]) -> BoxFuture<'a, Authentication> {
+    fn authenticate<'a>(
+        &'a self,
+        token: &'a str,
+        audiences: &'a [String],
+    ) -> BoxFuture<'a, TokenAuthentication> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        let user = |name: &str, groups: &[&str]| UserInfo {
-            name: name.into(),
-            groups: groups.iter().map(|&group| group.into()).collect(),
-            ..UserInfo::default()
+        let known = |name: &str, groups: &[&str]| {
+            let groups = groups.iter().map(|&group| group.into()).collect();
+            let user = UserInfo { name: name.into(), groups, ..UserInfo::default() };
+            Ok(Some(TokenIdentity { user: Arc::new(user), audiences: audiences.to_vec() }))
         };
         let answer = match token.split_once('@') {
             Some((name, audience)) if audiences.iter().any(|wanted| wanted == audience) => {
-                Ok(Some(Arc::new(user(name, &["ops", "devs"]))))
+                known(name, &["ops", "devs"])
             }
             Some((_, audience)) => Err(AuthenticationError(format!("meant for {audience}"))),
-            None if token == "boss" => Ok(Some(Arc::new(user("boss", &["system:masters"])))),
+            None if token == "boss" => known("boss", &["system:masters"]),
             None => Ok(None),
         };
         Box::pin(std::future::ready(answer))
@@ -85,7 +92,7 @@ async fn server(
     let edit = {
         let (tokens, rules) = (tokens.clone(), rules.clone());
         |server: chainplate_apiserver::GenericServer| {
-            server.with_authenticator(tokens).with_authorizers(rules)
+            server.with_token_authenticators(tokens).with_authorizers(rules)
         }
     };
     (Server::start_with(&[], edit).await, tokens, rules)

@@ -7,6 +7,7 @@ mod admission;
 mod http;
 mod publication;
 mod storage;
+mod tokens;
 mod work;
 
 pub use self::{

@@ -122,6 +122,10 @@ const fn of(group: &'static str, version: &'static str, name: &'static str, kind
     }
 }
 
+/// The form of `serviceaccounts/token`: its documents are of another group than the resource that it is a part of.
+pub(crate) const TOKEN_REQUEST: Resource =
+    of("authentication.k8s.io", "v1", "serviceaccounts", "TokenRequest");
+
 const fn sub(name: &'static str) -> Subresource {
     Subresource { name, group: "", version: "", kind: "", verbs: PART }
 }

@@ -266,7 +266,7 @@ impl Strategy for BuiltIn {
             ("pods", "binding") => pods::bind(&self.shared, request),
             ("pods", "eviction") => pods::evict(&self.shared, request),
             ("pods", _) => nodes::pod_stream(request, collection),
-            ("serviceaccounts", "token") => service_accounts::token(request, collection),
+            ("serviceaccounts", "token") => service_accounts::token(&self.shared, request, collection),
             (_, "proxy") => nodes::proxy(self.resource, request, collection),
             _ => Err(Status::unknown_resource()),
         }

@@ -11,8 +11,8 @@ mod store;
 
 pub use access::AccessRequest;
 pub use admission::{AdmissionAttributes, AdmissionRequest, Attributes, mutate_with, validate_with};
-pub(crate) use outward::{client_send, start_controller};
-pub use outward::{conversion, convert_with, put_object, serve_client};
+pub(crate) use outward::{client_send, review_token, sign_token, start_controller};
+pub use outward::{conversion, convert_with, put_object, review_tokens_with, serve_client};
 pub use send::{send, send_as};
 pub use store::{Memory, Store};
 

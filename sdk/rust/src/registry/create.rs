@@ -3,6 +3,7 @@
 use super::{
     admission::Admission,
     body::Format,
+    ensure_namespace,
     exchange::Exchange,
     rules::{before_create, remove_meta, set_meta},
 };
@@ -24,7 +25,7 @@ pub(super) fn create(exchange: &Exchange<'_>) -> Result<Outcome, Status> {
     let mut object = exchange.read_object(format, &body, options.field_validation)?;
     drop(body);
     SYSTEM.iter().for_each(|key| remove_meta(&mut object, key));
-    exchange.ensure_namespace(&mut object)?;
+    ensure_namespace(&mut object, exchange.namespace)?;
     exchange.dedup_owners(&mut object, "");
     exchange.collection.admit(Verb::Create, exchange.scope(), object::name(&object))?;
     let writer = exchange.writer(&options);

@@ -128,27 +128,6 @@ impl<'a> Exchange<'a> {
         Response::unsaved(code, self.collection, &object::encode_unsaved(object)).into()
     }
 
-    /// Makes the object's namespace that of the URL (`EnsureObjectNamespaceMatchesRequestNamespace`).
-    pub(super) fn ensure_namespace(&self, object: &mut Value) -> Result<(), Status> {
-        let there = object::namespace(object);
-        if there == self.namespace {
-            return Ok(());
-        }
-        if !there.is_empty() && !self.namespace.is_empty() {
-            return Err(Status::bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request",
-            ));
-        }
-        if let Some(metadata) = object::metadata_mut(object) {
-            if self.namespace.is_empty() {
-                metadata.remove("namespace");
-            } else {
-                metadata.insert("namespace".into(), self.namespace.into());
-            }
-        }
-        Ok(())
-    }
-
     /// Checks that the object is the one of the URL (`checkName`).
     pub(super) fn check_name(&self, object: &Value) -> Result<(), Status> {
         let (there, name) = (object::name(object), self.name);
@@ -175,4 +154,29 @@ impl<'a> Exchange<'a> {
             ));
         }
     }
+}
+
+/// Makes an object's namespace that of the URL (`EnsureObjectNamespaceMatchesRequestNamespace`); empty for cluster-scoped
+/// objects.
+///
+/// # Errors
+/// 400 for an object of another namespace.
+pub fn ensure_namespace(object: &mut Value, namespace: &str) -> Result<(), Status> {
+    let there = object::namespace(object);
+    if there == namespace {
+        return Ok(());
+    }
+    if !there.is_empty() && !namespace.is_empty() {
+        return Err(Status::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    if let Some(metadata) = object::metadata_mut(object) {
+        if namespace.is_empty() {
+            metadata.remove("namespace");
+        } else {
+            metadata.insert("namespace".into(), namespace.into());
+        }
+    }
+    Ok(())
 }

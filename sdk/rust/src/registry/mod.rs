@@ -26,6 +26,7 @@ pub use descriptor::{
     ALL_VERBS, Decoding, DefaultPropagation, Descriptor, Generation, NameRule, Subresource, SubresourceForm,
     Text,
 };
+pub use exchange::ensure_namespace;
 pub use strategy::{Context, Manager, Strategy};
 
 use crate::{Collection, Outcome, Request};

@@ -3,6 +3,7 @@
 use super::{
     Descriptor,
     body::{self, Dropped},
+    ensure_namespace,
     exchange::{Exchange, Writer},
     unsupported_patch,
     update::{self, replace},
@@ -211,7 +212,7 @@ pub(super) fn patch(exchange: &Exchange<'_>) -> Result<Outcome, Status> {
                 object::uid(&object)
             )));
         }
-        exchange.ensure_namespace(&mut object)?;
+        ensure_namespace(&mut object, exchange.namespace)?;
         exchange.check_name(&object)?;
         exchange.dedup_owners(&mut object, " after mutating admission happens");
         Ok(object)

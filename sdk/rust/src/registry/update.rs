@@ -3,7 +3,7 @@
 use super::{
     admission::Admission,
     body::Format,
-    create,
+    create, ensure_namespace,
     exchange::Exchange,
     rules::{before_update, ignore_timestamps, remove_meta, set_meta},
     view::View,
@@ -36,7 +36,7 @@ pub(super) fn update(exchange: &Exchange<'_>) -> Result<Outcome, Status> {
     let format = Format::of(exchange.request, exchange.descriptor.decoding == super::Decoding::Typed)?;
     let read = |validation| -> Result<Value, Status> {
         let mut object = exchange.read_object(format, &body, validation)?;
-        exchange.ensure_namespace(&mut object)?;
+        ensure_namespace(&mut object, exchange.namespace)?;
         exchange.check_name(&object)?;
         Ok(object)
     };

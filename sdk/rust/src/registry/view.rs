@@ -2,6 +2,7 @@
 
 use super::{
     body::{self, Format},
+    ensure_namespace,
     exchange::{Exchange, Writer},
     patch::{Patch, PatchKind, Telling, misfit},
     rules::{remove_meta, set_meta},
@@ -81,7 +82,7 @@ impl View<'_> {
         let mut view = document.value;
         self.check_type(&view)?;
         meta::decode(&mut view, None).map_err(Status::bad_request)?;
-        exchange.ensure_namespace(&mut view)?;
+        ensure_namespace(&mut view, exchange.namespace)?;
         exchange.check_name(&view)?;
         let writer = exchange.writer(&options);
         let written = replace(exchange, &options, false, Some(self), |old| {
@@ -115,7 +116,7 @@ impl View<'_> {
             let mut unknown = Vec::new();
             meta::decode(&mut view, Some(&mut unknown)).map_err(|text| misfit(&view, &text))?;
             telling.tell(exchange, &view, body::unknown_fields(&unknown).collect())?;
-            exchange.ensure_namespace(&mut view)?;
+            ensure_namespace(&mut view, exchange.namespace)?;
             exchange.check_name(&view)?;
             let mut object = self.write_back(old, &view)?;
             exchange.strategy.track(&exchange.manager(&writer), Some(old), &mut object);
@@ -175,7 +176,7 @@ impl View<'_> {
         let mut named = old.clone();
         set_meta(&mut named, "name", name.into());
         exchange.check_name(&named)?;
-        exchange.ensure_namespace(&mut document.clone())?;
+        ensure_namespace(&mut document.clone(), exchange.namespace)?;
         let mut config = json!({
             "apiVersion": exchange.descriptor.api_version(),
             "kind": exchange.descriptor.kind,

@@ -1,8 +1,11 @@
-//! What a component asks of the server that it is a part of: requests, controllers, conversions.
+//! What a component asks of the server that it is a part of: requests, controllers, conversions, tokens.
 
-use super::from_wire;
+use super::{from_wire, user_from_wire};
 use crate::{
-    bindings::chainplate::server::{client as wire_client, controllers as wire_controllers},
+    authenticator::Identity,
+    bindings::chainplate::server::{
+        client as wire_client, controllers as wire_controllers, service_account_tokens, token_review,
+    },
     controllers::Controller,
 };
 use chainplate_apimachinery::Status;
@@ -34,6 +37,15 @@ pub(crate) fn start_controller(controller: Controller) -> Result<(), Status> {
         handle.set_resync(seconds);
     }
     wire_controllers::start(handle).map_err(from_wire)
+}
+
+pub(crate) fn sign_token(claims: &[u8]) -> Result<String, Status> {
+    service_account_tokens::sign(claims).map_err(from_wire)
+}
+
+pub(crate) fn review_token(token: &str, audiences: &[String]) -> Result<Option<Identity>, String> {
+    let found = token_review::authenticate(token, audiences)?;
+    Ok(found.map(|found| Identity { user: user_from_wire(found.user), audiences: found.audiences }))
 }
 
 /// Conversion in code of custom resources, by `converter` components.

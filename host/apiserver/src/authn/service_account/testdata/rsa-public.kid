@@ -1,0 +1,1 @@
+0hjRGTV-fq_8GWVl637ROH--XhrPsHZ9Ds44zoluqqA
