@@ -15,18 +15,21 @@ mod patch;
 mod route;
 mod rules;
 mod strategy;
+mod subresource;
 mod update;
 mod view;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use body::media_type;
 pub use chainplate_apimachinery::{decode::Malformed, options::DeleteOptions};
 pub use descriptor::{
     ALL_VERBS, Decoding, DefaultPropagation, Descriptor, Generation, NameRule, Subresource, SubresourceForm,
     Text,
 };
 pub use strategy::{Context, Manager, Strategy};
+pub use subresource::SubresourceAdmission;
 
 use crate::{Collection, Outcome, Request};
 use chainplate_apimachinery::{
