@@ -1,13 +1,13 @@
 //! Builds the shipped components for `wasm32-wasip2` and precompiles them for the host's engine.
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
+use chainplate_engine::TARGET;
 use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
-const TARGET: &str = "wasm32-wasip2";
 const COMPONENTS: [&str; 3] = ["aggregator", "core", "apiextensions"];
 
 fn main() -> anyhow::Result<()> {
@@ -17,7 +17,7 @@ fn main() -> anyhow::Result<()> {
     for watched in ["plugins", "sdk", "wit", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", root.join(watched).display());
     }
-    ensure_target()?;
+    chainplate_engine::ensure_target(env::var("RUSTC")?, &root)?;
     let built = build(&root, &out)?;
     let engine = chainplate_engine::engine(chainplate_engine::Trust::Shipped)?;
     let mut table = String::from("static SHIPPED: &[(&str, Shipped)] = &[\n");
@@ -36,22 +36,6 @@ fn main() -> anyhow::Result<()> {
     }
     table += "];\n";
     fs::write(out.join("shipped.rs"), table)?;
-    Ok(())
-}
-
-/// Adds the target to the toolchain in use, if it is missing.
-fn ensure_target() -> anyhow::Result<()> {
-    let rustc = env::var("RUSTC")?;
-    let sysroot = Command::new(&rustc).args(["--print", "sysroot"]).output().context("rustc")?;
-    let sysroot = String::from_utf8(sysroot.stdout)?;
-    if Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET).is_dir() {
-        return Ok(());
-    }
-    let added = Command::new("rustup").args(["target", "add", TARGET]).status();
-    ensure!(
-        added.is_ok_and(|status| status.success()),
-        "the Rust target {TARGET} is missing and could not be added; run `rustup target add {TARGET}`"
-    );
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api,
-    api::{PostParams, WatchEvent, WatchParams},
+    api::{ObjectMeta, PostParams, WatchEvent, WatchParams},
 };
 use std::{
     path::Path,
@@ -70,6 +70,7 @@ async fn a_chain_that_does_not_come_up_leaves_the_old_one_serving() {
         ((Path::new("/nowhere.wasm").to_owned(), GRANTS), "/nowhere.wasm"),
         ((component("faulty"), "  configuration: {fail: prepare}"), "it will not be prepared"),
         ((component("faulty"), "  configuration: {fail: trap-in-configure}"), "does not start"),
+        ((component("faulty"), "  configuration: {fail: trap-in-post-start}"), "post-start hook: it trapped"),
         ((component("hello"), "  configuration: {word: Two}"), "grants"),
     ]
     .into_iter()
@@ -120,29 +121,37 @@ async fn no_request_fails_and_no_watch_is_cut_while_the_chain_is_reloaded() {
             })
         })
         .collect();
-    let mut reloads = 0;
-    while reloads < 20 {
-        match server.send("POST", "/debug/chain/reload", "").await.code {
-            200 => reloads += 1,
-            code => assert_eq!(code, 429),
+    let (mut storms, mut turned_away) = (0, 0);
+    while server.log().matches("chain reloaded").count() < 20 {
+        // A storm: all at once, and the signal with them. One at a time gets its turn.
+        server.signal("HUP");
+        let storm = (0..4).map(|_| server.send("POST", "/debug/chain/reload", ""));
+        for answer in futures_util::future::join_all(storm).await {
+            match answer.code {
+                200 => {}
+                code => {
+                    assert_eq!(code, 429, "{}", answer.text());
+                    assert!(answer.headers.contains_key("retry-after"), "{}", answer.text());
+                    turned_away += 1;
+                }
+            }
         }
-        let name = format!("made-at-{reloads}");
-        let map = ConfigMap {
-            metadata: kube::api::ObjectMeta { name: Some(name), ..Default::default() },
-            ..Default::default()
-        };
-        // The same number twice after a 429.
-        let _ = maps.create(&PostParams::default(), &map).await;
+        storms += 1;
+        let metadata = ObjectMeta { name: Some(format!("made-in-{storms}")), ..Default::default() };
+        maps.create(&PostParams::default(), &ConfigMap { metadata, ..Default::default() }).await.unwrap();
     }
+    let last = ObjectMeta { name: Some("made-last".into()), ..Default::default() };
+    maps.create(&PostParams::default(), &ConfigMap { metadata: last, ..Default::default() }).await.unwrap();
     stop.store(true, Ordering::Relaxed);
     for sender in senders {
         sender.await.unwrap();
     }
     assert!(sent.load(Ordering::Relaxed) > 100, "{sent:?}");
+    assert!(turned_away > 0, "reloads at once are one reload");
     let last = async {
         while let Some(event) = watch.next().await {
             if let WatchEvent::Added(map) = event.unwrap()
-                && map.metadata.name.as_deref() == Some("made-at-20")
+                && map.metadata.name.as_deref() == Some("made-last")
             {
                 return;
             }

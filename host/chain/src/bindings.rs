@@ -39,89 +39,53 @@ wasmtime::component::bindgen!({
     },
 });
 
-/// The life that all components have.
-pub mod plugin {
-    wasmtime::component::bindgen!({
-        path: "../../wit",
-        world: "plugin",
-        imports: { default: trappable },
-        exports: { default: async },
-        with: {
-            "chainplate:server/types": super::chainplate::server::types,
-            "chainplate:server/storage": super::chainplate::server::storage,
-            "chainplate:server/telemetry": super::chainplate::server::telemetry,
-            "chainplate:server/tasks": super::chainplate::server::tasks,
-            "chainplate:server/client": super::chainplate::server::client,
-        },
-    });
+/// The exports of a world beside `server`, whose imports are those of above; further ones follow its name.
+macro_rules! world {
+    ($(#[$documentation:meta])* $module:ident, $world:tt $(, $import:tt: $handle:path)*) => {
+        $(#[$documentation])*
+        pub mod $module {
+            wasmtime::component::bindgen!({
+                path: "../../wit",
+                world: $world,
+                imports: { default: trappable },
+                exports: { default: async },
+                with: {
+                    "chainplate:server/types": super::chainplate::server::types,
+                    "chainplate:server/storage": super::chainplate::server::storage,
+                    "chainplate:server/telemetry": super::chainplate::server::telemetry,
+                    "chainplate:server/tasks": super::chainplate::server::tasks,
+                    "chainplate:server/client": super::chainplate::server::client,
+                    $($import: $handle,)*
+                },
+            });
+        }
+    };
 }
 
-/// Admission plugins.
-pub mod admission {
-    wasmtime::component::bindgen!({
-        path: "../../wit",
-        world: "admission",
-        imports: { default: trappable },
-        exports: { default: async },
-        with: {
-            "chainplate:server/types": super::chainplate::server::types,
-            "chainplate:server/storage": super::chainplate::server::storage,
-            "chainplate:server/telemetry": super::chainplate::server::telemetry,
-            "chainplate:server/tasks": super::chainplate::server::tasks,
-            "chainplate:server/client": super::chainplate::server::client,
-            "chainplate:server/review.admission-request": crate::imports::ReviewHandle,
-        },
-    });
-}
-
-/// Conversions of custom resources.
-pub mod converter {
-    wasmtime::component::bindgen!({
-        path: "../../wit",
-        world: "converter",
-        imports: { default: trappable },
-        exports: { default: async },
-        with: {
-            "chainplate:server/types": super::chainplate::server::types,
-            "chainplate:server/storage": super::chainplate::server::storage,
-            "chainplate:server/telemetry": super::chainplate::server::telemetry,
-            "chainplate:server/tasks": super::chainplate::server::tasks,
-            "chainplate:server/client": super::chainplate::server::client,
-        },
-    });
-}
-
-/// Authenticators of tokens.
-pub mod authenticator {
-    wasmtime::component::bindgen!({
-        path: "../../wit",
-        world: "authenticator",
-        imports: { default: trappable },
-        exports: { default: async },
-        with: {
-            "chainplate:server/types": super::chainplate::server::types,
-            "chainplate:server/storage": super::chainplate::server::storage,
-            "chainplate:server/telemetry": super::chainplate::server::telemetry,
-            "chainplate:server/tasks": super::chainplate::server::tasks,
-            "chainplate:server/client": super::chainplate::server::client,
-        },
-    });
-}
-
-/// Authorizers.
-pub mod authorizer {
-    wasmtime::component::bindgen!({
-        path: "../../wit",
-        world: "authorizer",
-        imports: { default: trappable },
-        exports: { default: async },
-        with: {
-            "chainplate:server/types": super::chainplate::server::types,
-            "chainplate:server/storage": super::chainplate::server::storage,
-            "chainplate:server/telemetry": super::chainplate::server::telemetry,
-            "chainplate:server/tasks": super::chainplate::server::tasks,
-            "chainplate:server/client": super::chainplate::server::client,
-            "chainplate:server/access.access-request": crate::imports::AccessHandle,
-        },
-    });
-}
+world!(
+    /// The life that all components have.
+    plugin,
+    "plugin"
+);
+world!(
+    /// Admission plugins.
+    admission,
+    "admission",
+    "chainplate:server/review.admission-request": crate::imports::ReviewHandle
+);
+world!(
+    /// Conversions of custom resources.
+    converter,
+    "converter"
+);
+world!(
+    /// Authenticators of tokens.
+    authenticator,
+    "authenticator"
+);
+world!(
+    /// Authorizers.
+    authorizer,
+    "authorizer",
+    "chainplate:server/access.access-request": crate::imports::AccessHandle
+);

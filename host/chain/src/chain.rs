@@ -272,7 +272,18 @@ impl Transformer for Member {
         transform: &'a TransformRef,
         objects: Vec<Bytes>,
     ) -> BoxFuture<'a, Result<Vec<Bytes>, Status>> {
-        self.plugin.transform(transform, objects)
+        Box::pin(async move {
+            let made = self.plugin.transform(transform, objects).await?;
+            for json in &made {
+                self.plugin.context.check_json(json).map_err(|why| {
+                    let (plugin, name) = (self.plugin.name(), &transform.name);
+                    Status::internal(format_args!(
+                        "component {plugin:?}: transform {name:?} made what is no JSON: {why}"
+                    ))
+                })?;
+            }
+            Ok(made)
+        })
     }
 }
 

@@ -53,6 +53,28 @@ pub struct ComponentConfiguration {
     pub outbound_ca_file: Option<PathBuf>,
 }
 
+impl ComponentConfiguration {
+    /// What is said of requests to the outside, for a component that sends none.
+    fn outbound_faults(&self, faults: &mut Vec<String>) {
+        if !matches!(self.source, Source::Builtin(_)) {
+            return;
+        }
+        let given = [
+            ("grants.outbound", !self.grants.outbound.is_empty()),
+            ("limits.outboundRequests", self.limits.outbound_requests.is_some()),
+            ("limits.outboundBytes", self.limits.outbound_bytes.is_some()),
+            ("outboundCAFile", self.outbound_ca_file.is_some()),
+        ];
+        let name = &self.name;
+        faults.extend(given.iter().filter(|(_, given)| *given).map(|(field, _)| {
+            format!(
+                "component {name:?}: {field} is for components from files; those that ship with the host send no \
+                 requests to the outside: leave it out"
+            )
+        }));
+    }
+}
+
 /// A signature of a component's file, as `cosign sign-blob --key` makes it. Relative paths start at the configuration file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -259,6 +281,7 @@ impl ServerChainConfiguration {
             if component.digest.as_ref().is_some_and(|digest| !is_digest(digest)) {
                 faults.push(format!("component {name:?}: digest must be sha256: and 64 hexadecimal digits"));
             }
+            component.outbound_faults(&mut faults);
             for grant in &component.grants.outbound {
                 if let Err(why) = grant.parse::<crate::OutboundGrant>() {
                     faults.push(format!("component {name:?}: {why}"));
@@ -313,6 +336,25 @@ components:
         ] {
             assert!(error.contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn a_shipped_component_has_no_way_outside_to_be_configured() {
+        let more = "  limits: {outboundRequests: 1, outboundBytes: 1Mi}
+  outboundCAFile: ca.pem
+  grants: {outbound: ['https://a.example.com']}
+";
+        let error =
+            ServerChainConfiguration::parse("test", &format!("{TEXT}{more}")).unwrap_err().to_string();
+        for field in ["grants.outbound", "limits.outboundRequests", "limits.outboundBytes", "outboundCAFile"]
+        {
+            assert!(
+                error.contains(&format!("component \"core\": {field} is for components from files")),
+                "{error}"
+            );
+        }
+        let file = TEXT.replace("{builtin: core}", "{path: core.wasm}");
+        ServerChainConfiguration::parse("test", &format!("{file}{more}")).unwrap();
     }
 
     #[test]

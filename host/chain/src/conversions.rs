@@ -59,8 +59,11 @@ impl Conversions {
         };
         let plugin = self.0.get(&(group.to_owned(), kind.to_owned())).and_then(Weak::upgrade);
         let plugin = plugin.ok_or_else(|| failed(&"no component converts it"))?;
+        let failed =
+            |why: &dyn std::fmt::Display| failed(&format_args!("component {:?}: {why}", plugin.name()));
         let mut results = Vec::with_capacity(objects.len());
         for batch in batches(&objects) {
+            let call = call.within(plugin.context.limits.timeout);
             let converted = plugin.convert(call, api_version, batch).await.map_err(|fault| failed(&fault))?;
             let converted = converted.map_err(|status| failed(&status.message()))?;
             if converted.len() != batch.len() {

@@ -82,6 +82,12 @@ impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let after = self.used.saturating_sub(current).saturating_add(desired);
         if after > self.limit {
+            // What grows is told that it cannot; what cannot even begin is for the operator.
+            wasmtime::ensure!(
+                current > 0,
+                "it begins with {after} bytes of memory and has {}; raise limits.memory of this component",
+                self.limit
+            );
             return Ok(false);
         }
         self.used = after;

@@ -177,7 +177,19 @@ pub enum Error {
         /// What it is.
         roles: Vec<Role>,
     },
-    /// A component that does not link or start.
+    /// A component that does not link.
+    #[error(
+        "component {name:?} does not fit this host: {why}; build it with the SDK of this host \
+         (chainplate:server@{})",
+        chainplate_engine::CONTRACT_VERSION
+    )]
+    Link {
+        /// The component.
+        name: String,
+        /// What it imports that the host has not, or does not export.
+        why: String,
+    },
+    /// A component that does not start.
     #[error(
         "component {name:?} does not start: {why}; correct its configuration or take it out of the chain"
     )]
@@ -250,7 +262,7 @@ pub(crate) async fn load(
         shared,
     };
     let plugin = Plugin::new(parts, &linked.linker, &code.component, json.into(), code.manifest)
-        .map_err(|error| broken(format!("{error:#}")))?;
+        .map_err(|error| Error::Link { name: name.clone(), why: format!("{error:#}") })?;
     check_roles(&plugin, &configuration.grants)?;
     tell_missing(&plugin, &configuration.grants);
     let (component_name, version) = plugin.describe().await.map_err(|fault| broken(fault.to_string()))?;
@@ -439,7 +451,10 @@ fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     std::fs::File::open(path)?.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > limit {
-        let why = format!("it is larger than {} MiB, the limit for components", limit >> 20);
+        let why = format!(
+            "it is larger than {} MiB, the limit for components; build it optimized and without debug information",
+            limit >> 20
+        );
         return Err(std::io::Error::other(why));
     }
     Ok(bytes)

@@ -15,7 +15,7 @@ use crate::{
     config::EffectiveLimits,
     controllers::Controllers,
     instance::State,
-    log_budget::LogBudget,
+    log_budget::{LogBudget, Verdict},
     metrics::PluginMetrics,
     outbound,
     shared::Shared,
@@ -29,6 +29,7 @@ use chainplate_storage::Store;
 use exports::Roles;
 use parking_lot::RwLock;
 use pool::Pool;
+use serde::de::IgnoredAny;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -52,6 +53,7 @@ pub(crate) struct PluginContext {
     pub(crate) outbound: Arc<outbound::Client>,
     pub(crate) store: Store,
     pub(crate) shared: Arc<Shared>,
+    trust: Trust,
 }
 
 /// What a [`PluginContext`] is made of.
@@ -86,7 +88,38 @@ impl PluginContext {
             outbound: parts.outbound,
             store: parts.store.clone(),
             shared: Arc::clone(parts.shared),
+            trust: parts.trust,
         }
+    }
+
+    /// Whether a line of it, or about what it answered, may still go into the log. Tells what did not.
+    pub(crate) fn may_log(&self) -> bool {
+        match self.log_budget.take(Instant::now()) {
+            Verdict::Write(0) => true,
+            Verdict::Write(dropped) => {
+                tracing::warn!(
+                    plugin = self.name,
+                    dropped,
+                    "log lines over the limit were dropped; see limits.logLinesPerSecond"
+                );
+                true
+            }
+            Verdict::Drop => false,
+        }
+    }
+
+    /// Holds what a component calls JSON to it. Not for those that ship with the host: they are tested with it, and what
+    /// they make is large.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn check_json(&self, json: &[u8]) -> Result<(), String> {
+        if self.trust == Trust::Shipped {
+            return Ok(());
+        }
+        // Text that is skipped is not looked at by serde_json.
+        let text = std::str::from_utf8(json).map_err(|error| error.to_string())?;
+        serde_json::from_str::<IgnoredAny>(text).map(drop).map_err(|error| error.to_string())
     }
 }
 

@@ -72,7 +72,7 @@ impl Publications {
                     "",
                     "",
                     &format!(
-                        "component {publisher:?} cannot publish {}/{}: component {:?} does",
+                        "component {publisher:?} cannot publish {}/{}: component {:?} does; grant the group to one of them",
                         item.group, item.version, there.publisher
                     ),
                 ));
@@ -120,7 +120,16 @@ impl Publications {
         }
         let plugin = self.components.read().get(&item.publisher).and_then(Weak::upgrade);
         match plugin {
-            Some(plugin) => plugin.openapi_v3(group, version).await,
+            Some(plugin) => {
+                let made = plugin.openapi_v3(group, version).await?;
+                made.as_deref().map_or(Ok(()), |json| plugin.context.check_json(json)).map_err(|why| {
+                    let name = plugin.name();
+                    Status::internal(format_args!(
+                        "component {name:?} made a document of OpenAPI for {group}/{version} that is no JSON: {why}"
+                    ))
+                })?;
+                Ok(made)
+            }
             None => Ok(None),
         }
     }

@@ -3,7 +3,7 @@
 use crate::{CONTRACT_VERSION, Error};
 use wasmparser::{Encoding, Parser, Payload};
 
-/// The imports and exports of a component that concern the contract.
+/// The imports and exports of a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contract {
     /// Every imported instance, `chainplate:server/storage@0.2.0`, `wasi:io/streams@0.2.6`.
@@ -24,6 +24,38 @@ const WORLDS: [(&str, &str); 5] = [
 ];
 
 impl Contract {
+    /// Reads the names from a component's outermost level, whatever they are.
+    ///
+    /// # Errors
+    /// [`Error::NotAComponent`].
+    pub fn read(bytes: &[u8]) -> Result<Self, Error> {
+        let malformed = |error: wasmparser::BinaryReaderError| Error::NotAComponent(error.to_string());
+        let mut contract = Self { imports: Vec::new(), exports: Vec::new() };
+        let mut depth = 0_usize;
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload.map_err(malformed)? {
+                Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                    return Err(Error::NotAComponent("it is a core module".into()));
+                }
+                // Payloads of nested modules and components come in line: only the outermost level counts.
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::ComponentImportSection(section) if depth == 0 => {
+                    for import in section {
+                        contract.imports.push(import.map_err(malformed)?.name.name.to_owned());
+                    }
+                }
+                Payload::ComponentExportSection(section) if depth == 0 => {
+                    for export in section {
+                        contract.exports.push(export.map_err(malformed)?.name.name.to_owned());
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(contract)
+    }
+
     /// The worlds that the component is of.
     pub fn worlds(&self) -> Vec<&'static str> {
         let exports = |heart: &str| {
@@ -51,7 +83,7 @@ pub fn contract_of(bytes: &[u8]) -> Result<Contract, Error> {
     if wasmtime::Engine::detect_precompiled(bytes).is_some() {
         return Err(Error::Precompiled);
     }
-    let contract = read(bytes)?;
+    let contract = Contract::read(bytes)?;
     for name in contract.imports.iter().chain(&contract.exports) {
         let Some(rest) = name.strip_prefix(PACKAGE) else { continue };
         let version = rest.split_once('@').map_or("", |(_, version)| version);
@@ -74,34 +106,6 @@ fn compatible(version: &str) -> bool {
     let (Some(wanted), Some(have)) = (parse(version), parse(CONTRACT_VERSION)) else { return false };
     let track = |(major, minor, _): (u64, u64, u64)| if major > 0 { (major, 0) } else { (0, minor) };
     track(wanted) == track(have) && wanted <= have
-}
-
-fn read(bytes: &[u8]) -> Result<Contract, Error> {
-    let malformed = |error: wasmparser::BinaryReaderError| Error::NotAComponent(error.to_string());
-    let mut contract = Contract { imports: Vec::new(), exports: Vec::new() };
-    let mut depth = 0_usize;
-    for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(malformed)? {
-            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
-                return Err(Error::NotAComponent("it is a core module".into()));
-            }
-            // Payloads of nested modules and components come in line: only the outermost level counts.
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::ComponentImportSection(section) if depth == 0 => {
-                for import in section {
-                    contract.imports.push(import.map_err(malformed)?.name.name.to_owned());
-                }
-            }
-            Payload::ComponentExportSection(section) if depth == 0 => {
-                for export in section {
-                    contract.exports.push(export.map_err(malformed)?.name.name.to_owned());
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(contract)
 }
 
 #[cfg(test)]

@@ -7,9 +7,11 @@
 
 mod cache;
 mod contract;
+mod target;
 
 pub use cache::CodeCache;
 pub use contract::{Contract, contract_of};
+pub use target::{TARGET, ensure_target};
 pub use wasmtime;
 
 use std::path::PathBuf;
@@ -69,8 +71,13 @@ pub enum Error {
     )]
     NoWorld,
     /// The component's code cannot be compiled.
-    #[error("the component cannot be compiled: {0}")]
+    #[error("the component cannot be compiled: {0}; build it anew, with an SDK of this host's version")]
     Compile(String),
+    /// The target of components is not there.
+    #[error(
+        "the Rust target {TARGET} is needed: {0}; install Rust from https://rustup.rs, then run `rustup target add {TARGET}`"
+    )]
+    Target(String),
     /// The code cache cannot be used.
     #[error("code cache {}: {source}; check that the directory is writable by this user alone", path.display())]
     Cache {

@@ -1,8 +1,8 @@
 //! What a component imports and exports, for the artefact's configuration.
 
 use crate::Error;
+use chainplate_engine::Contract;
 use serde::Serialize;
-use wasmparser::{Encoding, Parser, Payload};
 
 /// The part `component` of the configuration.
 #[derive(Debug, Serialize, PartialEq, Eq)]
@@ -17,31 +17,11 @@ impl Component {
     /// # Errors
     /// [`Error::NotAComponent`].
     pub(crate) fn read(wasm: &[u8]) -> Result<Self, Error> {
-        let malformed = |error: wasmparser::BinaryReaderError| Error::NotAComponent(error.to_string());
-        let mut component = Self { exports: Vec::new(), imports: Vec::new() };
-        let mut depth = 0_usize;
-        for payload in Parser::new(0).parse_all(wasm) {
-            match payload.map_err(malformed)? {
-                Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
-                    return Err(Error::NotAComponent("it is a core module".into()));
-                }
-                // Payloads of nested modules and components come in line.
-                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-                Payload::End(_) => depth = depth.saturating_sub(1),
-                Payload::ComponentImportSection(section) if depth == 0 => {
-                    for import in section {
-                        component.imports.push(import.map_err(malformed)?.name.name.to_owned());
-                    }
-                }
-                Payload::ComponentExportSection(section) if depth == 0 => {
-                    for export in section {
-                        component.exports.push(export.map_err(malformed)?.name.name.to_owned());
-                    }
-                }
-                _ => {}
-            }
+        match Contract::read(wasm) {
+            Ok(Contract { imports, exports }) => Ok(Self { exports, imports }),
+            Err(chainplate_engine::Error::NotAComponent(why)) => Err(Error::NotAComponent(why)),
+            Err(other) => Err(Error::NotAComponent(other.to_string())),
         }
-        Ok(component)
     }
 }
 

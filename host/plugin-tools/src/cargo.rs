@@ -1,14 +1,12 @@
 //! Cargo, asked for what a project is and told to build it.
 
 use crate::Error;
+use chainplate_engine::{TARGET, ensure_target};
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
-
-/// The target of components.
-const TARGET: &str = "wasm32-wasip2";
 
 /// A package, as Cargo knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +43,8 @@ impl Package {
     /// Builds the package; the component file.
     pub(crate) fn build(&self, profile: &str) -> Result<PathBuf, Error> {
         let directory = self.manifest.parent().unwrap_or(Path::new("."));
-        ensure_target(directory)?;
+        ensure_target("rustc", directory)
+            .map_err(|error| Error::Command { command: "rustup".to_owned(), why: error.to_string() })?;
         let mut cargo = cargo(directory);
         cargo.args([
             "build",
@@ -93,25 +92,6 @@ fn output(mut command: Command) -> Result<Output, Error> {
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     let why = if said.is_empty() { "it failed; the reason stands above".to_owned() } else { said };
     Err(Error::Command { command: told(&command), why })
-}
-
-/// Adds the target to the toolchain of a directory, if it is missing.
-fn ensure_target(directory: &Path) -> Result<(), Error> {
-    let mut rustc = Command::new("rustc");
-    rustc.current_dir(directory).args(["--print", "sysroot"]);
-    let sysroot = output(rustc)?.stdout;
-    let sysroot = PathBuf::from(String::from_utf8_lossy(&sysroot).trim());
-    if sysroot.join("lib/rustlib").join(TARGET).is_dir() {
-        return Ok(());
-    }
-    let mut rustup = Command::new("rustup");
-    rustup.current_dir(directory).args(["target", "add", TARGET]).stderr(Stdio::inherit());
-    output(rustup).map(drop).map_err(|_| Error::Command {
-        command: "rustup".to_owned(),
-        why: format!(
-            "the Rust target {TARGET} is missing and could not be added; run `rustup target add {TARGET}`"
-        ),
-    })
 }
 
 /// The package of that Cargo.toml in the output of `cargo metadata`.

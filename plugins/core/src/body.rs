@@ -36,7 +36,10 @@ pub(crate) fn read(request: &Request<'_>, group: &str, version: &str, kind: &str
 }
 
 /// Checks that a document is of a kind, and gives it that form.
-fn typed(mut document: Value, group: &str, version: &str, kind: &str) -> Result<Value, Status> {
+///
+/// # Errors
+/// 400 for what is no such document.
+pub(crate) fn typed(mut document: Value, group: &str, version: &str, kind: &str) -> Result<Value, Status> {
     if document.is_null() {
         document = serde_json::json!({});
     }

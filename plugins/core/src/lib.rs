@@ -19,6 +19,7 @@ mod pods;
 pub mod printers;
 pub mod resources;
 mod reviews;
+mod sent;
 pub mod server;
 mod service_accounts;
 pub mod strategy;

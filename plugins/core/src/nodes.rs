@@ -3,7 +3,7 @@
 //!
 //! Facts: `pkg/registry/core/pod/strategy.go` (`LogLocation`, `streamLocation`, `ResourceLocation`).
 
-use crate::resources::Resource;
+use crate::{resources::Resource, sent};
 use chainplate_sdk::{
     Collection, Outcome, Request, Response,
     apimachinery::{
@@ -18,16 +18,25 @@ const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 /// `log`, `exec`, `attach`, `portforward` and `proxy` of a pod.
 ///
 /// # Errors
-/// 404 without the pod, 400 and 422 for what cannot be meant, 503 where a kubelet would be asked.
-pub(crate) fn pod_stream(request: &Request<'_>, pods: &Collection) -> Result<Outcome, Status> {
+/// 404 without the pod, 400 and 422 for what cannot be meant, the refusal of admission, 503 where a kubelet would be asked.
+pub(crate) fn pod_stream(
+    resource: &Resource,
+    request: &Request<'_>,
+    pods: &Collection,
+) -> Result<Outcome, Status> {
     let info = request.info();
     let is_log = info.subresource == "log";
-    if is_log {
+    let container = if is_log {
         let errors = check_log_options(request.query());
         if !errors.is_empty() {
             return Err(Status::invalid("", "PodLogOptions", &info.name, &errors));
         }
-    }
+        option(request.query(), "container").unwrap_or_default()
+    } else {
+        // Who may connect is asked although nobody can: a policy's refusal is the better answer.
+        let options = sent::connect(resource, request, pods)?;
+        options["container"].as_str().unwrap_or_default().to_owned()
+    };
     let pod = get(pods, info.namespace.as_str(), &info.name, "pods")?;
     let text = |path: &str| pod.pointer(path).and_then(Value::as_str).unwrap_or_default();
     if info.subresource == "proxy" {
@@ -38,7 +47,7 @@ pub(crate) fn pod_stream(request: &Request<'_>, pods: &Collection) -> Result<Out
         });
     }
     if info.subresource != "portforward" {
-        check_container(&pod, &option(request.query(), "container").unwrap_or_default())?;
+        check_container(&pod, &container)?;
     }
     match (text("/spec/nodeName").is_empty(), is_log) {
         // Nothing was ever logged.
@@ -51,9 +60,10 @@ pub(crate) fn pod_stream(request: &Request<'_>, pods: &Collection) -> Result<Out
 /// `proxy` of a service or a node.
 ///
 /// # Errors
-/// 404 without the object, otherwise 503.
+/// 404 without the object, the refusal of admission, otherwise 503.
 pub(crate) fn proxy(resource: &Resource, request: &Request<'_>, of: &Collection) -> Result<Outcome, Status> {
     let info = request.info();
+    sent::connect(resource, request, of)?;
     // `https:name:port` names a scheme and a port of a service.
     let parts: Vec<&str> = info.name.split(':').collect();
     let name = match parts[..] {

@@ -143,6 +143,51 @@ async fn hooks_see_what_a_webhook_sees_and_may_be_narrowed_by_selectors() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn bindings_evictions_and_connections_are_judged() {
+    let directory = tempfile::tempdir().unwrap();
+    // It denies whatever it is asked about.
+    let narrowed = "  configuration: {fault: deny}
+  admission:
+  - {name: mutating, disabled: true}
+  - name: validating
+    rules:
+    - {apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [bindings, pods/binding, pods/eviction]}
+    - {apiGroups: [''], apiVersions: [v1], operations: [CONNECT], resources: [pods/exec, services/proxy]}";
+    let server = faulty(directory.path(), narrowed);
+    let pods = "/api/v1/namespaces/default/pods";
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "c", "image": "i"}]},
+    });
+    assert_eq!(
+        server.send("POST", pods, pod.to_string()).await.code,
+        201,
+        "pods themselves are not its concern"
+    );
+    let binding = json!({
+        "apiVersion": "v1", "kind": "Binding", "metadata": {"name": "a"}, "target": {"kind": "Node", "name": "n"},
+    });
+    let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "a"}});
+    for (path, body) in [
+        (format!("{pods}/a/binding"), binding.to_string()),
+        ("/api/v1/namespaces/default/bindings".to_owned(), binding.to_string()),
+        (format!("{pods}/a/eviction"), eviction.to_string()),
+        (format!("{pods}/a/exec?command=sh"), String::new()),
+        ("/api/v1/namespaces/default/services/s/proxy/".to_owned(), String::new()),
+    ] {
+        let denied = server.send("POST", &path, body).await;
+        assert_eq!(denied.code, 403, "{path}: {}", denied.text());
+        assert!(
+            denied.text().contains("admission plugin \\\"faulty-plugin/validating\\\" denied"),
+            "{}",
+            denied.text()
+        );
+    }
+    assert_eq!(server.send("GET", &format!("{pods}/a"), "").await.json()["spec"].get("nodeName"), None);
+    let attached = server.send("POST", &format!("{pods}/a/attach"), "").await;
+    assert_eq!(attached.code, 400, "what no policy is about is answered as before: {}", attached.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_object_is_not_stored_and_a_deletion_may_be_refused() {
     let directory = tempfile::tempdir().unwrap();
     let server = faulty(directory.path(), "");

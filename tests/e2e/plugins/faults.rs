@@ -100,6 +100,65 @@ async fn a_plugin_that_keeps_failing_is_left_alone_for_a_while() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_converter_that_fails_costs_the_request() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = faulty(directory.path(), "Ignore");
+    let version = |name: &str, storage: bool| {
+        json!({
+            "name": name, "served": true, "storage": storage,
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": {
+                "spec": {"type": "object", "properties": {"fault": {"type": "string"}, "large": {"type": "string"}}},
+            }}},
+        })
+    };
+    let crd = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "faults.faulty.example.com"},
+        "spec": {
+            "group": "faulty.example.com", "scope": "Namespaced",
+            "names": {"plural": "faults", "singular": "fault", "kind": "Fault", "listKind": "FaultList"},
+            "versions": [version("v1", false), version("v2", true)],
+        },
+    });
+    let crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    assert_eq!(server.send("POST", crds, crd.to_string()).await.code, 201);
+    let faults = "/apis/faulty.example.com/v1/namespaces/default/faults";
+    let deadline = std::time::Instant::now() + crate::support::SOON;
+    while server.send("GET", faults, "").await.code != 200 {
+        assert!(std::time::Instant::now() < deadline);
+    }
+    let fault = |name: &str, word: &str| {
+        json!({
+            "apiVersion": "faulty.example.com/v1", "kind": "Fault", "metadata": {"name": name}, "spec": {"fault": word},
+        })
+        .to_string()
+    };
+    for (at, word) in [
+        "trap",
+        "loop",
+        "recurse",
+        "grow",
+        "no-object",
+        "rename",
+        "move",
+        "change-uid",
+        "change-kind",
+        "deny",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let answer = server.send("POST", faults, fault(&format!("refused-{at}"), word)).await;
+        assert!((400..600).contains(&answer.code), "{word}: {} {}", answer.code, answer.text());
+        let message = answer.json()["message"].as_str().unwrap().to_owned();
+        assert!(message.contains("failed: component \"faulty-plugin\": "), "{word}: {message}");
+        assert_eq!(server.send("GET", &format!("{faults}/refused-{at}"), "").await.code, 404, "{word}");
+        let next = server.send("POST", faults, fault(&format!("after-{at}"), "relabel")).await;
+        assert_eq!(next.code, 201, "after {word}: {}", next.text());
+    }
+}
+
 #[test]
 fn components_that_cannot_be_used_are_named_with_the_next_step() {
     let directory = tempfile::tempdir().unwrap();
@@ -118,6 +177,8 @@ fn components_that_cannot_be_used_are_named_with_the_next_step() {
     broken.extend(name);
     broken.extend(b"{]");
     let older = replace(&hello, b"chainplate:server/handler@0.2.0", b"chainplate:server/handler@0.9.0");
+    let stranger =
+        replace(&hello, b"chainplate:server/telemetry@0.2.0", b"chainplate:server/telepathy@0.2.0");
     let large = file("large.wasm", b"\0asm\x0d\0\x01\0");
     std::fs::File::options().write(true).open(&large).unwrap().set_len(100 << 20).unwrap();
     for (path, rest, part) in [
@@ -125,6 +186,7 @@ fn components_that_cannot_be_used_are_named_with_the_next_step() {
         (file("module.wasm", b"\0asm\x01\0\0\0"), "", "core module"),
         (file("broken.wasm", &broken), "", "plugin.yaml"),
         (file("older.wasm", &older), "", "0.9.0"),
+        (file("stranger.wasm", &stranger), "", "build it with the SDK of this host"),
         (large, "", "64 MiB"),
         (component("unique-hosts"), "  grants: {roles: [validating]}", "declares no admission hooks"),
         (

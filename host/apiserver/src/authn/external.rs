@@ -16,6 +16,7 @@ use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
+use tokio::time::Instant;
 
 /// Whom a token speaks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +82,10 @@ impl TokenEntry {
 /// tokens do not drive out good ones.
 const MOST_ANSWERS: usize = 4_096;
 
+/// Time that all of them together have for a token. Each may take half of what is left, so that one that hangs leaves time
+/// for all behind it.
+const MOST_TIME: Duration = Duration::from_secs(20);
+
 /// Bytes of a user: names, groups and the like together. Users are remembered and go with every request.
 const MOST_USER_BYTES: usize = 64 * 1024;
 
@@ -130,8 +135,10 @@ impl TokenAuthenticators {
         hasher.text(token).texts(audiences);
         let key = hasher.key();
         let mut errors = Vec::new();
+        let end = Instant::now() + MOST_TIME;
         for member in members.iter() {
-            match member.ask(key, token, audiences).await {
+            let left = end.saturating_duration_since(Instant::now());
+            match member.ask(key, token, audiences, left / 2).await {
                 Ok(Some(TokenIdentity { user, audiences: made_for })) => {
                     if let Some(audiences) = self.good_for(&made_for, audiences) {
                         return Ok(Some(TokenIdentity { user, audiences }));
@@ -191,7 +198,7 @@ struct Member {
 }
 
 impl Member {
-    async fn ask(&self, key: Key, token: &str, audiences: &[String]) -> TokenAuthentication {
+    async fn ask(&self, key: Key, token: &str, audiences: &[String], most: Duration) -> TokenAuthentication {
         if let Some(identity) = self.known.get(&key) {
             return Ok(Some(identity));
         }
@@ -200,7 +207,8 @@ impl Member {
         }
         let TokenEntry { name, authenticator, timeout, .. } = &self.entry;
         let error = |text: &str| AuthenticationError(format!("authenticator {name}: {text}"));
-        let asked = tokio::time::timeout(*timeout, authenticator.authenticate(token, audiences));
+        let timeout = most.min(*timeout);
+        let asked = tokio::time::timeout(timeout, authenticator.authenticate(token, audiences));
         let Ok(answer) = asked.await else {
             tracing::warn!(authenticator = name, ?timeout, "an authenticator did not answer in time");
             return Err(error(&format!("no answer within {timeout:?}")));
@@ -366,6 +374,17 @@ mod tests {
         assert_eq!(ask(&list, "t").await.expect("known").expect("user").name, "b");
         list.replace(Vec::new());
         assert_eq!(ask(&list, "t").await, Ok(None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn several_that_do_not_answer_have_a_bound_together() {
+        let hangs: Vec<_> = (0..8).map(|_| Arc::new(Fixed(None, AtomicUsize::new(0)))).collect();
+        let begin = Instant::now();
+        let members: Vec<_> = hangs.iter().cloned().chain([Fixed::new(user("a"))]).collect();
+        let found = ask(&list(&members), "t").await.expect("known").expect("user");
+        assert_eq!(found.name, "a", "the last one is asked, too");
+        assert!(begin.elapsed() <= MOST_TIME, "{:?}", begin.elapsed());
+        assert!(hangs.iter().all(|member| member.asked() == 1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -95,10 +95,13 @@ impl Member {
                 self.verdicts.put(key, verdict.clone(), life);
                 return verdict;
             }
+            // Whoever brought it knows how much of that the log can take.
             Ok(Err(error)) => error,
-            Err(_elapsed) => format!("no answer within {timeout:?}"),
+            Err(_elapsed) => {
+                tracing::warn!(authorizer = name, ?timeout, "an authorizer did not answer in time");
+                format!("no answer within {timeout:?}")
+            }
         };
-        tracing::warn!(authorizer = name, error, "an authorizer failed and has no opinion");
         let mut reason = format!("authorizer {name}: {error}");
         cut(&mut reason);
         Verdict { decision: Decision::NoOpinion, reason }

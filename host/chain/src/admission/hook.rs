@@ -162,6 +162,8 @@ impl Hook {
         let plugin = self.plugin.upgrade().ok_or_else(gone)?;
         let limit = self.timeout.unwrap_or(Duration::MAX).min(plugin.context.limits.timeout);
         let call = call.within(limit);
+        // Before the copy, which would have one of its own.
+        attributes.uid();
         let review = ReviewHandle {
             attributes: attributes.clone(),
             change: change.clone(),

@@ -15,7 +15,7 @@ use chainplate_apimachinery::{Status, generate_name, request::UserInfo};
 use chainplate_manifest::{Operation, Reinvocation, Target};
 use chainplate_plan::Collection;
 use chainplate_storage::Store;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A group, a version, and a kind or resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(crate) struct GroupVersionName {
 pub(crate) struct Attributes {
     pub(crate) request: Arc<Request>,
     pub(crate) collection: Arc<Collection>,
-    pub(crate) uid: String,
+    uid: OnceLock<String>,
     pub(crate) kind: GroupVersionName,
     pub(crate) operation: Operation,
     pub(crate) subresource: String,
@@ -57,7 +57,7 @@ impl Attributes {
         Self {
             request,
             collection,
-            uid: generate_name::uid(),
+            uid: OnceLock::new(),
             kind,
             operation,
             subresource,
@@ -66,6 +66,11 @@ impl Attributes {
             options: None,
             dry_run: false,
         }
+    }
+
+    /// The uid that all who are asked see. Made for the first of them: most writes are nobody's concern.
+    pub(crate) fn uid(&self) -> &str {
+        self.uid.get_or_init(generate_name::uid)
     }
 
     pub(crate) fn user(&self) -> &UserInfo {

@@ -142,7 +142,7 @@ impl review::Host for State {}
 
 impl review::HostAdmissionRequest for State {
     fn uid(&mut self, this: Resource<ReviewHandle>) -> wasmtime::Result<String> {
-        Ok(self.review(&this)?.attributes.uid.clone())
+        Ok(self.review(&this)?.attributes.uid().to_owned())
     }
 
     fn kind(&mut self, this: Resource<ReviewHandle>) -> wasmtime::Result<review::GroupVersionName> {

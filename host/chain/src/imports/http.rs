@@ -164,6 +164,11 @@ impl State {
         Ok(self.table.push(ResponseHandle { plan, headers: Vec::new() })?)
     }
 
+    fn check_document(&self, json: &[u8]) -> wasmtime::Result<()> {
+        let told = |why| wasmtime::format_err!("the document of an answer is no JSON: {why}");
+        self.plugin.check_json(json).map_err(told)
+    }
+
     fn plan_of(&self, of: &Resource<CollectionHandle>) -> wasmtime::Result<Arc<chainplate_plan::Collection>> {
         Ok(Arc::clone(&self.table.get(of)?.collection))
     }
@@ -180,6 +185,7 @@ impl http::HostResponse for State {
     }
 
     fn document(&mut self, code: u16, json: Vec<u8>) -> wasmtime::Result<Resource<ResponseHandle>> {
+        self.check_document(&json)?;
         self.respond(Plan::Document { code, json: json.into() })
     }
 
@@ -200,6 +206,7 @@ impl http::HostResponse for State {
         of: Resource<CollectionHandle>,
         json: Vec<u8>,
     ) -> wasmtime::Result<Resource<ResponseHandle>> {
+        self.check_document(&json)?;
         let collection = self.plan_of(&of)?;
         self.respond(Plan::Unsaved { code, collection, json: json.into() })
     }

@@ -22,7 +22,6 @@ pub use self::{
 use crate::{
     bindings::chainplate::server::{router, tasks, telemetry, types as wire},
     instance::State,
-    log_budget::Verdict,
 };
 use chainplate_apimachinery::{
     Status,
@@ -154,16 +153,8 @@ const MAX_LOG_LINE: usize = 16 << 10;
 impl telemetry::Host for State {
     fn log(&mut self, level: telemetry::Level, mut message: String) -> wasmtime::Result<()> {
         let name = &*self.plugin.name;
-        match self.plugin.log_budget.take(std::time::Instant::now()) {
-            Verdict::Write(0) => {}
-            Verdict::Write(dropped) => {
-                tracing::warn!(
-                    plugin = name,
-                    dropped,
-                    "log lines over the limit were dropped; see limits.logLinesPerSecond"
-                );
-            }
-            Verdict::Drop => return Ok(()),
+        if !self.plugin.may_log() {
+            return Ok(());
         }
         if message.len() > MAX_LOG_LINE {
             let cut = (0..=MAX_LOG_LINE).rev().find(|&at| message.is_char_boundary(at)).unwrap_or(0);

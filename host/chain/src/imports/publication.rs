@@ -159,6 +159,17 @@ impl State {
                 ));
             }
         }
+        for item in &documents {
+            let told = [("discovery", Some(&item.discovery)), ("OpenAPI", item.openapi_v3.as_ref())];
+            for (what, json) in told.into_iter().filter_map(|(what, json)| Some((what, json?))) {
+                if let Err(why) = plugin.check_json(json) {
+                    return Ok(Err(to_wire(Status::bad_request(format!(
+                        "component {:?} publishes for {}/{} a document of {what} that is no JSON: {why}",
+                        plugin.name, item.group, item.version
+                    )))));
+                }
+            }
+        }
         let publications = &plugin.shared.publications;
         Ok(publications.publish(&plugin.name, &plugin.digest, whole_group, documents).map_err(to_wire))
     }

@@ -245,7 +245,13 @@ impl Plugin {
                 Ok(decided)
             })
             .await
-            .map_err(|fault| fault.to_string())??;
+            .map_err(|fault| fault.to_string())
+            .flatten()
+            .inspect_err(|why| {
+                if self.context.may_log() {
+                    tracing::warn!(plugin = self.context.name, "it failed and has no opinion: {why}");
+                }
+            })?;
         Ok(match decided {
             access_review::Decision::Allow(reason) => Decision::Allow(reason),
             access_review::Decision::Deny(reason) => Decision::Deny(reason),

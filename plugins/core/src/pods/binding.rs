@@ -1,9 +1,9 @@
 //! `pods/binding` and `bindings`: a scheduler gives a pod to a node (`pkg/registry/core/pod/storage`).
 
 use super::set_condition;
-use crate::{body, server::Shared, validation};
+use crate::{body, sent::Sent, server::Shared, validation};
 use chainplate_sdk::{
-    Outcome, Request,
+    Collection, Outcome, Request,
     apimachinery::{Status, Value, field, object, time},
 };
 use serde_json::json;
@@ -14,13 +14,13 @@ const ATTEMPTS: usize = 8;
 /// POST to `pods/<name>/binding`.
 ///
 /// # Errors
-/// 400, 404, 409 and 500 as upstream.
-pub(crate) fn bind(shared: &Shared, request: &Request<'_>) -> Result<Outcome, Status> {
-    let binding = body::read(request, "", "v1", "Binding")?;
-    if object::name(&binding) != request.info().name {
+/// 400, 404, 409 and 500 as upstream; the refusal of admission.
+pub(crate) fn bind(shared: &Shared, request: &Request<'_>, pods: &Collection) -> Result<Outcome, Status> {
+    let sent = Sent::read(request, pods, "", "v1", "Binding")?;
+    if object::name(&sent.document) != request.info().name {
         return Err(Status::bad_request("name in URL does not match name in Binding object"));
     }
-    assign(shared, request, &binding)
+    assign(shared, request, &sent)
 }
 
 /// POST to `bindings`, the form of old.
@@ -28,16 +28,19 @@ pub(crate) fn bind(shared: &Shared, request: &Request<'_>) -> Result<Outcome, St
 /// # Errors
 /// As [`bind`].
 pub(crate) fn bind_by_body(shared: &Shared, request: &Request<'_>) -> Result<Outcome, Status> {
-    let binding = body::read(request, "", "v1", "Binding")?;
-    assign(shared, request, &binding)
+    // Nothing is stored below this name; it is what admission knows the resource by.
+    let bindings = Collection::open("", "v1", "bindings", "Binding", true, "pods")?;
+    assign(shared, request, &Sent::read(request, &bindings, "", "v1", "Binding")?)
 }
 
-fn assign(shared: &Shared, request: &Request<'_>, binding: &Value) -> Result<Outcome, Status> {
+fn assign(shared: &Shared, request: &Request<'_>, sent: &Sent) -> Result<Outcome, Status> {
+    let binding = &sent.document;
     let errors = validation::create("", "Binding", binding);
     if !errors.is_empty() {
         // Upstream hands the bare errors on, which become a Status without a reason.
         return Err(Status::new(500, "", field::aggregate(&errors)));
     }
+    sent.validate()?;
     let pods = shared.named("", "v1", "pods")?;
     let namespace = Some(request.info().namespace.as_str());
     let name = object::name(binding);
@@ -45,7 +48,7 @@ fn assign(shared: &Shared, request: &Request<'_>, binding: &Value) -> Result<Out
         let stored = pods.get(namespace, name).ok_or_else(|| Status::not_found("", "pods", name))?;
         let mut pod: Value = serde_json::from_slice(&stored.value()).map_err(Status::internal)?;
         set_node(&mut pod, binding).map_err(|why| Status::conflict("", "pods/binding", name, &why))?;
-        if request.query().split('&').any(|option| option == "dryRun=All") {
+        if sent.options.is_dry_run() {
             return Ok(body::done());
         }
         match pods.update(namespace, name, &object::encode(&pod), stored.revision()) {

@@ -1,6 +1,6 @@
 //! `pods/eviction`: a deletion that budgets may refuse (`pkg/registry/core/pod/storage/eviction.go`).
 
-use crate::{body, printers, server::Shared, strategy};
+use crate::{body, printers, sent::Sent, server::Shared, strategy};
 use chainplate_sdk::{
     Collection, Outcome, Request, StoredObject,
     apimachinery::{Cause, Status, Value, object, time},
@@ -15,17 +15,18 @@ const MAX_DISRUPTED: usize = 2000;
 /// POST to `pods/<name>/eviction`.
 ///
 /// # Errors
-/// 400, 404; 429 with the cause `DisruptionBudget` when a budget refuses; 500 when several budgets cover the pod.
-pub(crate) fn evict(shared: &Shared, request: &Request<'_>) -> Result<Outcome, Status> {
+/// 400, 404; 429 with the cause `DisruptionBudget` when a budget refuses; 500 when several budgets cover the pod; the
+/// refusal of admission.
+pub(crate) fn evict(shared: &Shared, request: &Request<'_>, pods: &Collection) -> Result<Outcome, Status> {
     let info = request.info();
-    let eviction = body::read(request, "policy", "v1", "Eviction")?;
-    if object::name(&eviction) != info.name {
+    let sent = Sent::read(request, pods, "policy", "v1", "Eviction")?;
+    if object::name(&sent.document) != info.name {
         return Err(Status::bad_request("name in URL does not match name in Eviction object"));
     }
-    let options = &eviction["deleteOptions"];
-    let dry_run = request.query().split('&').any(|option| option == "dryRun=All")
-        || options["dryRun"].as_array().is_some_and(|list| !list.is_empty());
-    let pods = shared.named("", "v1", "pods")?;
+    sent.validate()?;
+    let options = &sent.document["deleteOptions"];
+    let dry_run =
+        sent.options.is_dry_run() || options["dryRun"].as_array().is_some_and(|list| !list.is_empty());
     let budgets = shared.named("policy", "v1", "poddisruptionbudgets")?;
     let namespace = info.namespace.as_str();
     let mut allowed = false;
@@ -41,7 +42,7 @@ pub(crate) fn evict(shared: &Shared, request: &Request<'_>) -> Result<Outcome, S
         if dry_run {
             return Ok(body::done());
         }
-        match delete(&pods, namespace, pod, stored.revision(), options) {
+        match delete(pods, namespace, pod, stored.revision(), options) {
             Ok(()) => return Ok(body::done()),
             Err(status) if status.code() == 409 && options["preconditions"].is_null() => {}
             Err(status) => return Err(status),

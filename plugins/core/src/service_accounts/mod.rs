@@ -4,7 +4,7 @@ mod claims;
 #[cfg(test)]
 mod tests;
 
-use crate::{body, resources::TOKEN_REQUEST, server::Shared, types, validation};
+use crate::{body, resources::TOKEN_REQUEST, sent::Sent, server::Shared, types, validation};
 use chainplate_sdk::{
     Collection, Outcome, Request,
     apimachinery::{
@@ -12,7 +12,7 @@ use chainplate_sdk::{
         field::{Error, Path},
         object, time,
     },
-    registry, tokens,
+    tokens,
 };
 use claims::{Binding, Claims, Life, Reference};
 use serde_json::json;
@@ -31,23 +31,25 @@ const KIND: &str = TOKEN_REQUEST.kind;
 ///
 /// # Errors
 /// 404 without the account or the object that the token shall be bound to, 422 for a duration out of bounds or another
-/// name, 400 for an object that tokens cannot be bound to, 409 for other uids; 403 if the host does not sign for this
-/// component.
+/// name, 400 for an object that tokens cannot be bound to, 409 for other uids; the refusal of admission; 403 if the host
+/// does not sign for this component.
 pub(crate) fn token(
     shared: &Shared,
     request: &Request<'_>,
     accounts: &Collection,
 ) -> Result<Outcome, Status> {
     let info = request.info();
-    let mut asked = body::read(request, GROUP, TOKEN_REQUEST.version, KIND)?;
-    registry::ensure_namespace(&mut asked, &info.namespace)?;
+    let mut sent = Sent::read(request, accounts, GROUP, TOKEN_REQUEST.version, KIND)?;
+    let asked = &mut sent.document;
     let now = time::now();
-    let account = account(accounts, &info.namespace, &info.name, &asked)?;
-    complete(shared, &account, &mut asked, &time::format(now));
-    let errors = validation::create(GROUP, KIND, &asked);
+    let account = account(accounts, &info.namespace, &info.name, asked)?;
+    complete(shared, &account, asked, &time::format(now));
+    let errors = validation::create(GROUP, KIND, asked);
     if !errors.is_empty() {
         return Err(Status::invalid(GROUP, KIND, "", &errors));
     }
+    sent.validate()?;
+    let asked = &mut sent.document;
     let binding = bind(shared, &account, &asked["spec"]["boundObjectRef"])?;
     let config = &shared.config;
     let mut seconds = asked["spec"]["expirationSeconds"].as_i64().unwrap_or_default();
@@ -71,13 +73,13 @@ pub(crate) fn token(
     };
     let claims = Claims { namespace: &info.namespace, account: Reference::to(&account), binding: &binding };
     let token = tokens::sign(&claims.made(now, life, audiences))?;
-    body::track(&TOKEN_REQUEST, "token", request, &mut asked);
+    body::track(&TOKEN_REQUEST, "token", request, asked);
     asked["status"] = json!({
         "token": token,
         "expirationTimestamp": time::format(time::plus_seconds(now, seconds)),
     });
-    types::complete(&TOKEN_REQUEST, &mut asked);
-    Ok(body::created(&asked))
+    types::complete(&TOKEN_REQUEST, asked);
+    Ok(body::created(asked))
 }
 
 /// The account of the URL, which the request must be about.

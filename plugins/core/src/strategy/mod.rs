@@ -263,9 +263,9 @@ impl Strategy for BuiltIn {
 
     fn custom(&self, request: &Request<'_>, collection: &Collection) -> Result<Outcome, Status> {
         match (self.resource.name, request.info().subresource.as_str()) {
-            ("pods", "binding") => pods::bind(&self.shared, request),
-            ("pods", "eviction") => pods::evict(&self.shared, request),
-            ("pods", _) => nodes::pod_stream(request, collection),
+            ("pods", "binding") => pods::bind(&self.shared, request, collection),
+            ("pods", "eviction") => pods::evict(&self.shared, request, collection),
+            ("pods", _) => nodes::pod_stream(self.resource, request, collection),
             ("serviceaccounts", "token") => service_accounts::token(&self.shared, request, collection),
             (_, "proxy") => nodes::proxy(self.resource, request, collection),
             _ => Err(Status::unknown_resource()),

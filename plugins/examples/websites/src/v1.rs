@@ -5,7 +5,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A website that somebody wants.
-#[allow(clippy::duplicated_attributes, reason = "columns of one type are no mistake")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Resource)]
 #[resource(group = "web.example.com", version = "v1", kind = "Website", namespaced, derive = "PartialEq")]
 #[resource(shortname = "ws", category = "all")]
@@ -15,14 +14,12 @@ use serde::{Deserialize, Serialize};
     status_replicas_path = ".status.replicas",
     label_selector_path = ".status.selector"
 ))]
-#[resource(printcolumn(name = "Host", type_ = "string", json_path = ".spec.host"))]
-#[resource(printcolumn(name = "Replicas", type_ = "integer", json_path = ".spec.replicas"))]
-#[resource(printcolumn(
-    name = "Ready",
-    type_ = "string",
-    json_path = r#".status.conditions[?(@.type=="Ready")].status"#
-))]
-#[resource(printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"))]
+#[resource(printcolumns = [
+    (name = "Host", type_ = "string", json_path = ".spec.host"),
+    (name = "Replicas", type_ = "integer", json_path = ".spec.replicas"),
+    (name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    (name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+])]
 #[resource(selectable = ".spec.host")]
 #[serde(rename_all = "camelCase")]
 pub struct WebsiteSpec {

@@ -1,7 +1,8 @@
 //! What `#[resource(…)]` says.
 
-use darling::{FromDeriveInput, FromMeta, util::Override};
-use syn::{Ident, Path, Visibility};
+use darling::{FromDeriveInput, FromMeta, ast::NestedMeta, util::Override};
+use quote::ToTokens;
+use syn::{Ident, Path, Visibility, parse::Parse, punctuated::Punctuated};
 
 #[derive(Debug, FromDeriveInput)]
 #[darling(attributes(resource), supports(struct_named))]
@@ -23,7 +24,9 @@ pub(crate) struct Attributes {
     pub(crate) status: Option<Path>,
     pub(crate) scale: Option<Scale>,
     #[darling(multiple, rename = "printcolumn")]
-    pub(crate) printcolumns: Vec<PrintColumn>,
+    repeated: Vec<PrintColumn>,
+    #[darling(default, rename = "printcolumns")]
+    listed: PrintColumns,
     #[darling(multiple)]
     pub(crate) selectable: Vec<String>,
     pub(crate) doc: Option<String>,
@@ -52,6 +55,45 @@ pub(crate) struct PrintColumn {
     pub(crate) format: String,
 }
 
+/// Several columns as one attribute, `[(name = "…", …), (…)]`. Written one by one they have the same `type_` twice before
+/// long, which clippy takes for a mistake (`duplicated_attributes`).
+#[derive(Debug, Default)]
+struct PrintColumns(Vec<PrintColumn>);
+
+/// One of them, in its parentheses.
+struct Parenthesized(PrintColumn);
+
+impl Parse for Parenthesized {
+    fn parse(input: syn::parse::ParseStream<'_>) -> syn::Result<Self> {
+        let span = input.span();
+        let content;
+        syn::parenthesized!(content in input);
+        let items = NestedMeta::parse_meta_list(content.parse()?)?;
+        PrintColumn::from_list(&items).map(Self).map_err(|error| syn::Error::new(span, error))
+    }
+}
+
+impl FromMeta for PrintColumns {
+    fn from_expr(expr: &syn::Expr) -> darling::Result<Self> {
+        let syn::Expr::Array(list) = expr else {
+            return Err(darling::Error::custom("write printcolumns = [(name = \"…\", …), …]").with_span(expr));
+        };
+        let columns = list.elems.to_token_stream();
+        let columns = syn::parse::Parser::parse2(
+            Punctuated::<Parenthesized, syn::Token![,]>::parse_terminated,
+            columns,
+        )?;
+        Ok(Self(columns.into_iter().map(|column| column.0).collect()))
+    }
+}
+
+impl Attributes {
+    /// The columns of tables, those of their own attributes first.
+    pub(crate) fn printcolumns(&self) -> impl Iterator<Item = &PrintColumn> {
+        self.repeated.iter().chain(&self.listed.0)
+    }
+}
+
 /// What is wrong beyond the form, each with the attribute that it is about.
 pub(crate) fn faults(attributes: &Attributes) -> Vec<String> {
     let mut faults = Vec::new();
@@ -68,7 +110,7 @@ pub(crate) fn faults(attributes: &Attributes) -> Vec<String> {
     if !attributes.kind.starts_with(|first: char| first.is_ascii_uppercase()) {
         faults.push(format!("kind = {:?}: a kind begins with a capital", attributes.kind));
     }
-    for column in &attributes.printcolumns {
+    for column in attributes.printcolumns() {
         if !matches!(column.type_.as_str(), "string" | "integer" | "number" | "boolean" | "date") {
             let (name, type_) = (&column.name, &column.type_);
             faults.push(format!(
@@ -83,7 +125,7 @@ pub(crate) fn faults(attributes: &Attributes) -> Vec<String> {
             scale.label_selector_path.as_ref(),
         ]
     });
-    let columns = attributes.printcolumns.iter().map(|column| &column.json_path);
+    let columns = attributes.printcolumns().map(|column| &column.json_path);
     for path in scale.flatten().chain(columns).chain(&attributes.selectable) {
         if !path.starts_with('.') {
             faults.push(format!("{path:?}: a path begins with a dot, `.spec.replicas`"));
@@ -136,6 +178,31 @@ mod tests {
         let faults = faults(&attributes);
         assert_eq!(faults.len(), 6, "{faults:#?}");
         assert!(faults[3].contains("none of string, integer"), "{faults:#?}");
+    }
+
+    #[test]
+    fn columns_may_stand_in_one_list() {
+        let input: syn::DeriveInput = parse_quote! {
+            #[resource(group = "a.b", version = "v1", kind = "A")]
+            #[resource(printcolumn(name = "A", type_ = "string", json_path = ".spec.a"))]
+            #[resource(printcolumns = [
+                (name = "B", type_ = "string", json_path = ".spec.b", priority = 1),
+                (name = "C", type_ = "string", json_path = ".spec.c", priority = 1),
+            ])]
+            struct Spec { x: String }
+        };
+        let attributes = Attributes::from_derive_input(&input).unwrap();
+        let columns: Vec<_> =
+            attributes.printcolumns().map(|column| (column.name.as_str(), column.priority)).collect();
+        assert_eq!(columns, [("A", 0), ("B", 1), ("C", 1)]);
+        for wrong in [
+            parse_quote! { #[resource(group = "a.b", version = "v1", kind = "A", printcolumns = "B")] struct Spec {} },
+            parse_quote! { #[resource(group = "a.b", version = "v1", kind = "A", printcolumns = [(name = "B")])] struct Spec {} },
+            parse_quote! { #[resource(group = "a.b", version = "v1", kind = "A", printcolumns = ["B"])] struct Spec {} },
+        ] {
+            let wrong: syn::DeriveInput = wrong;
+            Attributes::from_derive_input(&wrong).unwrap_err();
+        }
     }
 
     #[test]

@@ -22,7 +22,8 @@ use proc_macro::TokenStream;
 /// | `shortname`, `category` | further names; may be repeated |
 /// | `status = "FooStatus"` | the type of the status, which gets `/status` |
 /// | `scale(spec_replicas_path = "…", status_replicas_path = "…", label_selector_path = "…")` | `/scale` |
-/// | `printcolumn(name = "…", type_ = "…", json_path = "…", priority = 1, description = "…", format = "…")` | a column of `kubectl get`; may be repeated |
+/// | `printcolumn(name = "…", type_ = "…", json_path = "…", priority = 1, description = "…", format = "…")` | a column of `kubectl get` |
+/// | `printcolumns = [(name = "…", …), (…)]` | several columns; each as `printcolumn` |
 /// | `selectable = ".spec.x"` | a field for `--field-selector`; may be repeated |
 /// | `doc = "…"` | the description of the kind |
 /// | `deprecated`, `deprecated = "…"` | whoever uses this version is warned |

@@ -160,7 +160,7 @@ fn constant(attributes: &Attributes, doc: &str) -> TokenStream {
             }))
         }
     };
-    let columns = attributes.printcolumns.iter().map(|column| {
+    let columns = attributes.printcolumns().map(|column| {
         let attributes::PrintColumn { name, type_, json_path, priority, description, format } = column;
         quote!(::chainplate_sdk::resource::PrintColumn {
             name: #name, type_: #type_, json_path: #json_path, priority: #priority,

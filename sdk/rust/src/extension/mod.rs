@@ -7,6 +7,7 @@
 mod convert;
 mod resource_server;
 mod served;
+mod subresource;
 
 pub use resource_server::{Plain, ResourceServer};
 pub use served::{Endpoint, Served};

@@ -108,6 +108,7 @@ pub trait ResourceServer: 'static {
     }
 
     /// Answers one of [`subresources`](ResourceServer::subresources); `request.info()` has its name and the object's.
+    /// Admission was asked about all but reads: a document in the body is as admission left it.
     ///
     /// # Errors
     /// The Status that the client gets.

@@ -4,6 +4,7 @@ use super::{
     ResourceServer,
     convert::{self, Version},
     resource_server::Plain,
+    subresource,
 };
 use crate::{
     Collection, Outcome, Request, Resource, Store,
@@ -178,8 +179,12 @@ impl<R: ResourceServer> Behaviour for Served<R> {
         }
     }
 
-    fn subresource(&self, request: &Request<'_>, _collection: &Collection) -> Result<Outcome, Status> {
-        self.server.subresource(request, &Store::open()?)
+    fn subresource(&self, request: &Request<'_>, collection: &Collection) -> Result<Outcome, Status> {
+        let store = Store::open()?;
+        match subresource::admit(request, collection)? {
+            Some(changed) => self.server.subresource(&changed, &store),
+            None => self.server.subresource(request, &store),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use chainplate_apimachinery::request::Verb;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::{cell::RefCell, rc::Rc};
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, chainplate_sdk::Resource)]
 #[resource(
@@ -60,14 +61,15 @@ impl ResourceServer for Counters {
     }
 
     fn subresources(&self) -> Vec<Subresource> {
-        vec![Subresource::custom("double", &[Verb::Create])]
+        vec![Subresource::custom("double", &[Verb::Create, Verb::Patch])]
     }
 
     fn subresource(&self, request: &Request<'_>, store: &Store<Counter>) -> Result<Outcome, Status> {
         let name = &request.info().name;
         let found = store.get(None, name)?;
         let mut counter = found.ok_or_else(|| Status::not_found("g.example.com", "counters", name))?;
-        counter.spec.n *= 2;
+        let body: Value = serde_json::from_slice(&request.body()?).unwrap_or_default();
+        counter.spec.n *= u32::try_from(body["by"].as_u64().unwrap_or(2)).unwrap();
         let written = store.update(&counter)?;
         Ok(Response::document(200, json!({"n": written.spec.n}).to_string().as_bytes()).into())
     }
@@ -130,6 +132,50 @@ fn a_further_subresource_is_answered_by_code() {
     assert_eq!(send(&server, "POST", &format!("{COUNTERS}/a/double"), Value::Null), (200, json!({"n": 4})));
     assert_eq!(send(&server, "GET", &format!("{COUNTERS}/a/double"), Value::Null).0, 405);
     assert_eq!(send(&server, "GET", &format!("{COUNTERS}/a"), Value::Null).1["spec"]["n"], 4);
+}
+
+#[test]
+fn writes_to_a_further_subresource_go_through_admission() {
+    let server = server();
+    send(&server, "POST", COUNTERS, counter(2));
+    let asked = Rc::new(RefCell::new(Vec::new()));
+    let log = Rc::clone(&asked);
+    native::validate_with(move |attributes, object, _| {
+        let read = |json: &[u8]| serde_json::from_slice::<Value>(json).unwrap();
+        let kind = attributes.kind.as_ref().map(|kind| kind.name.clone());
+        let options = attributes.options.as_deref().map(read).unwrap_or_default();
+        log.borrow_mut().push((
+            attributes.operation.as_str(),
+            attributes.subresource.clone(),
+            attributes.name.clone(),
+            kind,
+            options["kind"].clone(),
+            object.map(read),
+        ));
+        Ok(())
+    });
+    let double = format!("{COUNTERS}/a/double");
+    let body = json!({"apiVersion": "g.example.com/v1", "kind": "Factor", "by": 3});
+    assert_eq!(send(&server, "POST", &double, body.clone()).1, json!({"n": 6}));
+    assert_eq!(send(&server, "PATCH", &double, json!({"by": 1})).1, json!({"n": 6}));
+    let place = |operation| (operation, "double".to_owned(), "a".to_owned());
+    let told = |(operation, subresource, name), kind: Option<&str>, options: &str, object| {
+        (operation, subresource, name, kind.map(str::to_owned), json!(options), object)
+    };
+    assert_eq!(
+        asked.take(),
+        [
+            told(place("CREATE"), Some("Factor"), "CreateOptions", Some(body)),
+            told(place("UPDATE"), None, "UpdateOptions", None),
+        ]
+    );
+    native::mutate_with(|_, object, _| {
+        Ok(object.map(|_| br#"{"apiVersion":"g.example.com/v1","kind":"Factor","by":5}"#.to_vec()))
+    });
+    assert_eq!(send(&server, "POST", &double, json!({"by": 3})).1, json!({"n": 30}), "as admission left it");
+    native::validate_with(|_, _, _| Err(Status::new(403, "Forbidden", "not today")));
+    assert_eq!(send(&server, "POST", &double, Value::Null).0, 403);
+    assert_eq!(send(&server, "GET", &format!("{COUNTERS}/a"), Value::Null).1["spec"]["n"], 30);
 }
 
 #[test]

@@ -127,6 +127,13 @@ impl Request<'_> {
         request
     }
 
+    /// The same request with a body of JSON in place of its own.
+    pub(crate) fn with_document(&self, json: Vec<u8>) -> Self {
+        let mut request = self.clone();
+        request.headers.retain(|(name, _)| name != "content-type");
+        request.with_body("application/json", json)
+    }
+
     /// Has somebody else send it.
     #[must_use]
     pub fn with_user(mut self, user: UserInfo) -> Self {

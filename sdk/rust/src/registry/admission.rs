@@ -146,7 +146,7 @@ impl<'a> Admission<'a> {
     }
 }
 
-fn write_options(kind: &str, options: &WriteOptions) -> Value {
+pub(super) fn write_options(kind: &str, options: &WriteOptions) -> Value {
     let mut json = json!({
         "kind": kind,
         "apiVersion": "meta.k8s.io/v1",
@@ -165,7 +165,7 @@ fn write_options(kind: &str, options: &WriteOptions) -> Value {
     json
 }
 
-fn delete_options(options: &DeleteOptions) -> Value {
+pub(super) fn delete_options(options: &DeleteOptions) -> Value {
     let mut json = json!({"kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1"});
     if let Some(seconds) = options.grace_period_seconds {
         json["gracePeriodSeconds"] = seconds.into();

@@ -58,7 +58,7 @@ impl Unreadable {
 }
 
 /// The media type of a request without its parameters; nothing if none is given.
-pub(super) fn media_type(request: &Request<'_>) -> String {
+pub(crate) fn media_type(request: &Request<'_>) -> String {
     let header = request.header("content-type");
     let whole = header.first().map_or("", String::as_str);
     whole.split(';').next().unwrap_or_default().trim().to_owned()

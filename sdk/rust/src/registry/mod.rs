@@ -15,12 +15,14 @@ mod patch;
 mod route;
 mod rules;
 mod strategy;
+mod subresource;
 mod update;
 mod view;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use body::media_type;
 pub use chainplate_apimachinery::{decode::Malformed, options::DeleteOptions};
 pub use descriptor::{
     ALL_VERBS, Decoding, DefaultPropagation, Descriptor, Generation, NameRule, Subresource, SubresourceForm,
@@ -28,6 +30,7 @@ pub use descriptor::{
 };
 pub use exchange::ensure_namespace;
 pub use strategy::{Context, Manager, Strategy};
+pub use subresource::SubresourceAdmission;
 
 use crate::{Collection, Outcome, Request};
 use chainplate_apimachinery::{
