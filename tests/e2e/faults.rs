@@ -71,7 +71,10 @@ async fn a_transform_that_fails_costs_one_request() {
         let next = server.send("GET", "/faulty/transform/nothing", "").await;
         assert_eq!((next.code, &next.json()["kind"]), (200, &"Fault".into()), "after {word}");
     }
-    assert!(server.log().contains("a panic in a transform"), "{}", server.log());
+    let log = server.log();
+    for line in ["a panic in a transform", "results for 1 objects: 0", "it will not transform that"] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -126,7 +126,6 @@ impl PluginContext {
 /// A component in the chain.
 pub struct Plugin {
     pub(crate) context: Arc<PluginContext>,
-    trust: Trust,
     pre: InstancePre<State>,
     roles: Roles,
     engine: wasmtime::Engine,
@@ -207,12 +206,10 @@ impl Plugin {
         configuration: Bytes,
         manifest: Option<Manifest>,
     ) -> wasmtime::Result<Arc<Self>> {
-        let trust = parts.trust;
         let pre = linker.instantiate_pre(component)?;
         let roles = Roles::of(&pre)?;
         let context = PluginContext::new(parts);
         let plugin = Arc::new(Self {
-            trust,
             pre,
             roles,
             engine: linker.engine().clone(),

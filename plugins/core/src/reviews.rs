@@ -4,9 +4,9 @@
 //! those answers follow the host's present rule: members of `system:masters` may do all, and everybody may read the paths that
 //! tell whether and what the server is. When the host's authorizers can be asked, this module is what changes.
 
-use crate::{body, resources::Resource, server::Shared, validation};
+use crate::{body, resources::Resource, sent::Sent, server::Shared, validation};
 use chainplate_sdk::{
-    Outcome, Request,
+    Collection, Outcome, Request,
     apimachinery::{
         Map, Status, Value, object,
         request::{UserInfo, Verb},
@@ -25,8 +25,8 @@ const PUBLIC: [&str; 4] = ["/healthz", "/livez", "/readyz", "/version"];
 /// Answers a review.
 ///
 /// # Errors
-/// 405 for other verbs than create, 400 and 422 for questions that make no sense; 500 for tokens that somebody lets in for
-/// other audiences than asked.
+/// 405 for other verbs than create, 400 and 422 for questions that make no sense; the refusal of admission; 500 for tokens
+/// that somebody lets in for other audiences than asked.
 pub(crate) fn handle(shared: &Shared, resource: &Resource, request: &Request<'_>) -> Result<Outcome, Status> {
     let info = request.info();
     if !info.subresource.is_empty() {
@@ -35,7 +35,12 @@ pub(crate) fn handle(shared: &Shared, resource: &Resource, request: &Request<'_>
     if info.verb != Verb::Create || !info.name.is_empty() {
         return Err(Status::method_not_allowed());
     }
-    let mut review = body::read(request, resource.group, resource.version, resource.kind)?;
+    // Nothing is stored below this name; it is what admission knows the resource by.
+    let Resource { group, version, name, kind, namespaced, .. } = *resource;
+    let reviews = Collection::open(group, version, name, kind, namespaced, name)?;
+    let sent = Sent::read(request, &reviews, group, version, kind)?;
+    sent.validate()?;
+    let mut review = sent.document;
     let user = request.user();
     let status = match resource.name {
         "selfsubjectreviews" => json!({ "userInfo": user_info(&user) }),
@@ -51,11 +56,6 @@ pub(crate) fn handle(shared: &Shared, resource: &Resource, request: &Request<'_>
             rules(&user)
         }
         "localsubjectaccessreviews" => {
-            if object::namespace(&review).is_empty()
-                && let Some(metadata) = object::metadata_mut(&mut review)
-            {
-                metadata.insert("namespace".into(), info.namespace.as_str().into());
-            }
             check(resource, &review)?;
             access(&texts(&review["spec"]["groups"]), &review["spec"])
         }

@@ -41,7 +41,8 @@ impl Sent {
         let mut document = body::read(request, group, version, kind)?;
         registry::ensure_namespace(&mut document, &info.namespace)?;
         let name = if info.name.is_empty() { object::name(&document) } else { &info.name };
-        of.admit(Verb::Create, Some(&info.namespace), name)?;
+        let namespace = Some(info.namespace.as_str()).filter(|namespace| !namespace.is_empty());
+        of.admit(Verb::Create, namespace, name)?;
         let admission = SubresourceAdmission::new(request, of, Operation::Create, name)
             .with_kind(group, version, kind)
             .with_options(&options);

@@ -170,6 +170,21 @@ fn a_token_is_asked_about_as_a_create_and_not_made_when_it_is_refused() {
 }
 
 #[test]
+fn a_review_is_asked_about_as_a_create_and_not_answered_when_it_is_refused() {
+    let (core, asked) = server();
+    let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    let review = json!({"spec": {"nonResourceAttributes": {"verb": "get", "path": "/healthz"}}});
+    let (code, answer) = send(&core, "POST", path, review.clone());
+    assert_eq!((code, &answer["status"]["allowed"]), (201, &json!(true)), "{answer}");
+    let (attributes, object, _) = asked.take().pop().unwrap();
+    assert_eq!((attributes.operation, attributes.namespace.as_deref()), (Operation::Create, None));
+    assert_eq!(kind(&attributes), "authorization.k8s.io/v1 SelfSubjectAccessReview");
+    assert_eq!(object["spec"], review["spec"]);
+    refuse();
+    assert_eq!(send(&core, "POST", path, review).0, 403);
+}
+
+#[test]
 fn parts_of_an_object_are_asked_about_as_updates_with_the_old_object() {
     let (core, asked) = server();
     for (path, change) in [

@@ -242,6 +242,14 @@ impl Plugin {
         result
     }
 
+    /// Logs that a transform refused what it must take, or made what it must not.
+    fn broken(&self, transform: &TransformRef, why: &str) -> Fault {
+        if self.context.may_log() {
+            tracing::error!(plugin = self.context.name, transform = transform.name, "no use: {why}");
+        }
+        Fault::Trap(format!("transform {:?}: {why}", transform.name))
+    }
+
     async fn transform_batch(
         &self,
         transform: &TransformRef,
@@ -257,12 +265,10 @@ impl Plugin {
             .await?;
         match result {
             Ok(results) if results.len() == count => Ok(results.into_iter().map(Bytes::from).collect()),
-            Ok(results) => Err(Fault::Trap(format!(
-                "transform {:?} turned {count} objects into {}",
-                transform.name,
-                results.len()
-            ))),
-            Err(status) => Err(Fault::Trap(format!("transform {:?}: {}", transform.name, status.message))),
+            Ok(results) => {
+                Err(self.broken(transform, &format!("results for {count} objects: {}", results.len())))
+            }
+            Err(status) => Err(self.broken(transform, &status.message)),
         }
     }
 }

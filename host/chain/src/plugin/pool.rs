@@ -82,7 +82,7 @@ impl Plugin {
             Lease { instance: Some(instance), plugin: Arc::clone(&self.context), _permit: permit };
         if let Some(instance) = &mut lease.instance {
             instance.store.set_hostcall_fuel(self.context.limits.hostcall_bytes);
-            if self.trust == Trust::ThirdParty {
+            if self.context.trust == Trust::ThirdParty {
                 // Counted from now: an instance that waited for work has let its last deadline pass, and would yield at
                 // once. The tick to come may be near, so that one is not enough.
                 instance.store.set_epoch_deadline(2);
@@ -129,7 +129,7 @@ impl Plugin {
         let mut store = Store::new(&self.engine, State::new(Arc::clone(&self.context)));
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(self.context.limits.hostcall_bytes);
-        if self.trust == Trust::ThirdParty {
+        if self.context.trust == Trust::ThirdParty {
             store.set_epoch_deadline(1);
             store.epoch_deadline_async_yield_and_update(1);
         }
