@@ -116,6 +116,21 @@ async fn a_reconciler_that_fails_is_told_and_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_controller_that_keeps_trapping_rests_and_its_api_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = server_that(directory.path(), "reconcile");
+    for number in 0..12 {
+        let map =
+            format!(r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"trap-{number}"}}}}"#);
+        let made = server.send("POST", "/api/v1/namespaces/default/configmaps", map).await;
+        assert_eq!(made.code, 201, "{}", made.text());
+    }
+    server.wait_log("it failed repeatedly: not called for 1s plugin=\"faulty\" doing=reconcile maps");
+    let answer = server.send("GET", "/faulty/ok", "").await;
+    assert_eq!((answer.code, answer.text().as_str()), (200, "ok"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn loops_on_every_thread_do_not_hold_up_others() {
     let directory = tempfile::tempdir().unwrap();
     let server = std::sync::Arc::new(server(directory.path()));

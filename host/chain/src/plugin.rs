@@ -47,7 +47,10 @@ pub(crate) struct PluginContext {
     pub(crate) claims: Claims,
     pub(crate) tasks: Tasks,
     pub(crate) controllers: Controllers,
+    /// Of what requests lead to.
     pub(crate) breaker: Breaker,
+    /// Of controllers and tasks.
+    pub(crate) background_breaker: Breaker,
     pub(crate) log_budget: LogBudget,
     pub(crate) metrics: PluginMetrics,
     pub(crate) outbound: Arc<outbound::Client>,
@@ -82,6 +85,7 @@ impl PluginContext {
             tasks: Tasks::default(),
             controllers: Controllers::default(),
             breaker: Breaker::default(),
+            background_breaker: Breaker::default(),
             log_budget: LogBudget::new(limits.log_lines_per_second, Instant::now()),
             limits,
             metrics: parts.metrics,

@@ -191,6 +191,22 @@ async fn manual_service() -> (u16, mpsc::UnboundedReceiver<TcpStream>) {
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
+/// A component yields to others when it computes for long, not because it had nothing to do for long.
+#[tokio::test]
+async fn an_instance_that_waited_for_work_does_it_at_once() {
+    let server = Server::start("", "").await;
+    let plugin = &server.chain.plugins()[0];
+    for _ in 0..20 {
+        server.chain.health(plugin).await.unwrap();
+        tokio::time::sleep(3 * chainplate_engine::EPOCH).await;
+        // The machine may be busy with something else for longer than an epoch: not each time.
+        if server.chain.health(plugin).now_or_never().is_some() {
+            return;
+        }
+    }
+    panic!("each call began with a pause");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_granted_service_answers() {
     let (port, mut requests) = service(OK).await;

@@ -6,6 +6,7 @@ use crate::{
         Server,
         exports::chainplate::server::{handler::Outcome, reconciler::ObjectReference},
     },
+    breaker::Breaker,
     imports::{RequestHandle, ResponseHandle, from_wire},
     instance::{Call, State},
     request::Request,
@@ -78,13 +79,13 @@ impl Plugin {
         doing: Doing<'_>,
         run: impl AsyncFnOnce(&mut Store<State>, &Exports) -> wasmtime::Result<T>,
     ) -> Result<T, Fault> {
-        let mut lease = self.checkout(call).await?;
+        let mut lease = self.checkout(call, doing).await?;
         let Some(Instance { store, exports, .. }) = &mut lease.instance else {
             return Err(Fault::Start("the instance is gone".into()));
         };
         let result = tokio::time::timeout_at(call.deadline.into(), run(store, exports)).await;
         let value = self.settle(result, call.limit, doing)?;
-        self.context.breaker.succeeded();
+        self.breaker(doing).succeeded();
         self.keep(lease);
         Ok(value)
     }
@@ -108,7 +109,7 @@ impl Plugin {
                 );
                 // A caller in a hurry is no fault of the component.
                 if limit >= self.context.limits.timeout {
-                    self.failed();
+                    self.failed(doing);
                 }
                 Err(Fault::Timeout(limit))
             }
@@ -119,7 +120,7 @@ impl Plugin {
     pub(super) fn trapped(&self, trap: &wasmtime::Error, doing: Doing<'_>) -> Fault {
         self.context.metrics.traps.inc();
         tracing::error!(plugin = self.context.name, %doing, "trap, instance discarded: {trap:?}");
-        self.failed();
+        self.failed(doing);
         let why = match trap.downcast_ref::<wasmtime::Trap>() {
             Some(trap) => trap.to_string(),
             None => trap.root_cause().to_string(),
@@ -127,9 +128,17 @@ impl Plugin {
         Fault::Trap(why)
     }
 
-    fn failed(&self) {
-        if let Some(rest) = self.context.breaker.failed(Instant::now()) {
-            tracing::error!(plugin = self.context.name, "it failed repeatedly: not called for {rest:?}");
+    fn failed(&self, doing: Doing<'_>) {
+        if let Some(rest) = self.breaker(doing).failed(Instant::now()) {
+            tracing::error!(plugin = self.context.name, %doing, "it failed repeatedly: not called for {rest:?}");
+        }
+    }
+
+    /// What it does of its own accord rests by itself: a controller that keeps trapping does not take the API with it.
+    pub(super) fn breaker(&self, doing: Doing<'_>) -> &Breaker {
+        match doing {
+            Doing::Reconcile(_) | Doing::Task(_) => &self.context.background_breaker,
+            _ => &self.context.breaker,
         }
     }
 

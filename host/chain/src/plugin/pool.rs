@@ -62,8 +62,8 @@ impl Drop for Lease {
 
 impl Plugin {
     /// A warm instance, or a new one, for a call.
-    pub(super) async fn checkout(&self, call: Call) -> Result<Lease, Fault> {
-        self.context.breaker.admit(Instant::now()).map_err(Fault::Resting)?;
+    pub(super) async fn checkout(&self, call: Call, doing: Doing<'_>) -> Result<Lease, Fault> {
+        self.breaker(doing).admit(Instant::now()).map_err(Fault::Resting)?;
         let permits = Arc::clone(&self.pool.permits);
         let patience = call.deadline.min(Instant::now() + PATIENCE);
         let permit = match Arc::clone(&permits).try_acquire_owned() {
