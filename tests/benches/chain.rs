@@ -31,14 +31,19 @@ fn deployment(name: &str) -> String {
 }
 
 const PATH: &str = "/apis/apps/v1/namespaces/default/deployments";
+/// A Pod of 4 KB.
+const POD: &str = include_str!("../../sdk/types/benches/data/pod.json");
+const ACCOUNTS: &str = "/api/v1/namespaces/shop/serviceaccounts";
+const DRY_PODS: &str = "/api/v1/namespaces/shop/pods?dryRun=All";
 
 fn request(method: &str, path: &str, body: &str) -> Request {
     let mut headers = http::HeaderMap::new();
     headers.insert("content-type", http::HeaderValue::from_static("application/json"));
     let groups = vec!["system:masters".to_owned(), "system:authenticated".to_owned()];
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
     Request {
-        info: Arc::new(RequestInfo::parse(method, path, "").unwrap()),
-        query: String::new(),
+        info: Arc::new(RequestInfo::parse(method, path, query).unwrap()),
+        query: query.to_owned(),
         headers,
         user: Arc::new(UserInfo { name: "bench".into(), groups, ..UserInfo::default() }),
         audit_id: String::new(),
@@ -269,8 +274,9 @@ fn against_native(criterion: &mut Criterion) {
             .unwrap();
     bench.runtime.block_on(bench.send("POST", PATH, &deployment("web")));
     let send = |method: &str, path: &str, body: &str| {
-        let info = RequestInfo::parse(method, path, "").unwrap();
-        let request = native::Request::new(info, "").with_body("application/json", body);
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let info = RequestInfo::parse(method, path, query).unwrap();
+        let request = native::Request::new(info, query).with_body("application/json", body);
         match core.handle(&request) {
             Ok(Outcome::Respond(response)) => response.json().unwrap().0,
             other => panic!("{other:?}"),
@@ -297,6 +303,20 @@ fn against_native(criterion: &mut Criterion) {
     });
     group.bench_function("create, native", |bencher| {
         bencher.iter(|| send("POST", PATH, &deployment(&name())))
+    });
+    // A dry run: everything but the write, so that the machinery is what is compared.
+    let account = r#"{"metadata":{"name":"app"}}"#;
+    for (path, object) in [("/api/v1/namespaces", r#"{"metadata":{"name":"shop"}}"#), (ACCOUNTS, account)] {
+        let (code, _) = bench.runtime.block_on(bench.send("POST", path, object));
+        assert_eq!(code, 201, "{path}");
+    }
+    let (code, _) = bench.runtime.block_on(bench.send("POST", DRY_PODS, POD));
+    assert_eq!(code, 201);
+    group.bench_function("dry run of a Pod, component", |bencher| {
+        bencher.iter(|| bench.runtime.block_on(bench.send("POST", DRY_PODS, POD)));
+    });
+    group.bench_function("dry run of a Pod, native", |bencher| {
+        bencher.iter(|| send("POST", DRY_PODS, POD));
     });
     group.finish();
 }

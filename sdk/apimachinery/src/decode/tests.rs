@@ -9,6 +9,16 @@ fn json_keeps_integers_and_the_last_of_duplicates() {
     assert!(!json(br#"[{"a":1},{"a":1}]"#).unwrap().has_duplicates);
 }
 
+/// Otherwise an object that is only read and written drifts.
+#[test]
+fn a_number_is_the_same_once_it_was_written_and_read() {
+    for text in ["18446745073709551616745", "0.1", "2.2250738585072011e-308", "1.7976931348623157e308"] {
+        let number = json(text.as_bytes()).unwrap().value;
+        assert_eq!(number.as_f64(), text.parse().ok(), "{text}");
+        assert_eq!(json(number.to_string().as_bytes()).unwrap().value, number, "{text}");
+    }
+}
+
 #[test]
 fn syntax_errors_are_told_as_go_tells_them() {
     for (body, want) in [

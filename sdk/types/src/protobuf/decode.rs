@@ -242,7 +242,12 @@ fn entry(element: TypeRef, data: &[u8], name: &str, depth: u32) -> Result<(Strin
             _ => reader.skip(wire)?,
         }
     }
-    Ok((key, found.unwrap_or_else(|| crate::complete::zero(element))))
+    // An entry without a value: no bytes, where a member without any is null.
+    let missing = || match element.kind() {
+        Kind::Scalar(Scalar::Bytes) => Value::String(String::new()),
+        _ => crate::complete::zero(element),
+    };
+    Ok((key, found.unwrap_or_else(missing)))
 }
 
 /// Reads one value that is no member of its own: a scalar, an element, the value of an entry.

@@ -236,6 +236,14 @@ fn messages_lie_in_each_other_up_to_a_depth() {
     assert_eq!(error.message, "exceeded max depth");
 }
 
+/// As Go's `mapvalue := []byte{}`.
+#[test]
+fn an_entry_without_a_value_holds_no_bytes() {
+    let body = b"k8s\0\x0a\x0f\x0a\x02v1\x12\x09ConfigMap\x12\x07\x1a\x05\x0a\x03app";
+    let want = json!({"kind": "ConfigMap", "apiVersion": "v1", "binaryData": {"app": ""}});
+    assert_eq!(decode(body, ("", "")), Ok(want));
+}
+
 #[test]
 fn no_bytes_make_it_panic() {
     let mut seed = 7;

@@ -192,6 +192,15 @@ fn stored(shape: TypeRef, object: &Value) -> Option<Value> {
     Some(object)
 }
 
+/// Whether there is an object or a list with nothing in it.
+fn has_hollow(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => members.is_empty() || members.values().any(has_hollow),
+        Value::Array(items) => items.is_empty() || items.iter().any(has_hollow),
+        _ => false,
+    }
+}
+
 fn apply_(input: &[u8]) {
     let (Some((live, config)), Some(shape)) = (parts(input), deployment()) else { return };
     // What is stored went through the decoder; what is applied is a document with metadata.
@@ -220,7 +229,9 @@ fn apply_(input: &[u8]) {
             assert!(size(&first) <= 4 * (size(&live) + size(&config)) + 4096, "{} bytes", size(&first));
             // What comes out is decoded before it is written, so that a key that is null is another one then.
             let mut decoded = config.clone();
-            if decode(shape, &mut decoded).is_err() || decoded != config {
+            // And where a field was removed that was the last of its struct, the struct goes, too, even if it is applied
+            // with nothing in it: it comes with the next apply, upstream as here.
+            if decode(shape, &mut decoded).is_err() || decoded != config || has_hollow(&config) {
                 continue;
             }
             let Some(first) = stored(shape, &first) else { continue };
