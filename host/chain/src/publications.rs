@@ -4,7 +4,7 @@ use crate::plugin::Plugin;
 use bytes::Bytes;
 use chainplate_apimachinery::Status;
 use chainplate_engine::CodeCache;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
@@ -43,6 +43,40 @@ pub struct Publications {
     generation: AtomicU64,
     /// The components, to ask for documents that they make when asked.
     components: RwLock<HashMap<String, Weak<Plugin>>>,
+    made: Mutex<Made>,
+}
+
+/// Most bytes of documents that were made when asked for and are kept. Those of all built-in types are somewhat more.
+const MOST_MADE: usize = 8 << 20;
+
+/// Documents that their publishers made: as good for as long as the publication is the same.
+#[derive(Debug, Default)]
+struct Made {
+    bytes: usize,
+    documents: HashMap<(String, String), (Arc<GroupVersion>, Bytes)>,
+}
+
+impl Made {
+    fn get(&self, item: &Arc<GroupVersion>) -> Option<Bytes> {
+        let (of, document) = self.documents.get(&(item.group.clone(), item.version.clone()))?;
+        Arc::ptr_eq(of, item).then(|| document.clone())
+    }
+
+    /// Keeps a document. When there is no room, all others go: who reads so many reads them once.
+    fn put(&mut self, item: Arc<GroupVersion>, document: Bytes) {
+        let key = (item.group.clone(), item.version.clone());
+        if let Some((_, before)) = self.documents.remove(&key) {
+            self.bytes -= before.len();
+        }
+        if document.len() > MOST_MADE {
+            return;
+        }
+        if self.bytes + document.len() > MOST_MADE {
+            *self = Self::default();
+        }
+        self.bytes += document.len();
+        self.documents.insert(key, (item, document));
+    }
 }
 
 impl Publications {
@@ -118,20 +152,20 @@ impl Publications {
         if item.openapi_v3.is_some() {
             return Ok(item.openapi_v3.clone());
         }
-        let plugin = self.components.read().get(&item.publisher).and_then(Weak::upgrade);
-        match plugin {
-            Some(plugin) => {
-                let made = plugin.openapi_v3(group, version).await?;
-                made.as_deref().map_or(Ok(()), |json| plugin.context.check_json(json)).map_err(|why| {
-                    let name = plugin.name();
-                    Status::internal(format_args!(
-                        "component {name:?} made a document of OpenAPI for {group}/{version} that is no JSON: {why}"
-                    ))
-                })?;
-                Ok(made)
-            }
-            None => Ok(None),
+        if let Some(made) = self.made.lock().get(&item) {
+            return Ok(Some(made));
         }
+        let plugin = self.components.read().get(&item.publisher).and_then(Weak::upgrade);
+        let Some(plugin) = plugin else { return Ok(None) };
+        let Some(made) = plugin.openapi_v3(group, version).await? else { return Ok(None) };
+        plugin.context.check_json(&made).map_err(|why| {
+            let name = plugin.name();
+            Status::internal(format_args!(
+                "component {name:?} made a document of OpenAPI for {group}/{version} that is no JSON: {why}"
+            ))
+        })?;
+        self.made.lock().put(item, made.clone());
+        Ok(Some(made))
     }
 }
 
@@ -141,6 +175,21 @@ mod tests {
 
     fn of(group: &str) -> GroupVersion {
         GroupVersion { group: group.into(), version: "v1".into(), ..GroupVersion::default() }
+    }
+
+    #[test]
+    fn made_documents_are_kept_for_their_publication_and_within_bounds() {
+        let (mut made, item) = (Made::default(), Arc::new(of("a.example.com")));
+        made.put(item.clone(), Bytes::from_static(b"{}"));
+        assert_eq!(made.get(&item), Some(Bytes::from_static(b"{}")));
+        assert_eq!(made.get(&Arc::new(of("a.example.com"))), None, "published anew");
+        for number in 0..20 {
+            made.put(Arc::new(of(&format!("{number}.example.com"))), vec![b' '; MOST_MADE / 3].into());
+            assert!(made.bytes <= MOST_MADE);
+            assert_eq!(made.bytes, made.documents.values().map(|(_, json)| json.len()).sum::<usize>());
+        }
+        made.put(item.clone(), vec![b' '; MOST_MADE + 1].into());
+        assert_eq!(made.get(&item), None);
     }
 
     #[test]
