@@ -295,7 +295,8 @@ fn value(shape: TypeRef, reader: &mut Reader<'_>, wire: u8, name: &str, depth: u
                     if let Some(element) = shape.element() {
                         wrapped(element, &mut list, data, depth + 1)?;
                     }
-                    Value::Array(list)
+                    // A message without items is a nil slice, as an entry without a value is.
+                    if list.is_empty() { Value::Null } else { Value::Array(list) }
                 }
                 // No map of maps is served.
                 Kind::Map { .. } => Value::Null,

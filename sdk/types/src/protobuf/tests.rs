@@ -236,12 +236,22 @@ fn messages_lie_in_each_other_up_to_a_depth() {
     assert_eq!(error.message, "exceeded max depth");
 }
 
-/// As Go's `mapvalue := []byte{}`.
+/// As Go's `mapvalue := []byte{}`, and its nil slice in a message without items.
 #[test]
-fn an_entry_without_a_value_holds_no_bytes() {
+fn an_entry_without_a_value_holds_no_bytes_and_no_list() {
     let body = b"k8s\0\x0a\x0f\x0a\x02v1\x12\x09ConfigMap\x12\x07\x1a\x05\x0a\x03app";
     let want = json!({"kind": "ConfigMap", "apiVersion": "v1", "binaryData": {"app": ""}});
     assert_eq!(decode(body, ("", "")), Ok(want));
+    let extra = |value: &[u8]| {
+        let entry = [b"\x0a\x01a", value].concat();
+        let spec = [&[0x2a, entry.len() as u8], &entry[..]].concat();
+        let raw = [&[0x12, spec.len() as u8], &spec[..]].concat();
+        let body = [b"k8s\0\x12", &[raw.len() as u8][..], &raw].concat();
+        let read = decode(&body, ("authorization.k8s.io/v1", "SubjectAccessReview")).unwrap();
+        read["spec"]["extra"]["a"].clone()
+    };
+    assert_eq!((extra(b""), extra(b"\x12\x00")), (Value::Null, Value::Null));
+    assert_eq!(extra(b"\x12\x03\x0a\x01b"), json!(["b"]));
 }
 
 #[test]
