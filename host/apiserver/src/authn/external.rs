@@ -163,10 +163,14 @@ impl TokenAuthenticators {
         if asked.is_empty() {
             return Some(made_for.to_vec());
         }
-        let good: Vec<String> =
-            made_for.iter().filter(|audience| asked.contains(audience)).cloned().collect();
+        let good = common_audiences(made_for, asked);
         (!good.is_empty()).then_some(good)
     }
+}
+
+/// Those of the audiences that a token is made for which were asked for.
+pub(super) fn common_audiences(made_for: &[String], asked: &[String]) -> Vec<String> {
+    made_for.iter().filter(|audience| asked.contains(audience)).cloned().collect()
 }
 
 impl Authenticator for TokenAuthenticators {

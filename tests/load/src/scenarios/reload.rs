@@ -46,14 +46,14 @@ pub(super) async fn reload(bench: &mut Bench, report: &mut (dyn FnMut(Row) + Sen
 
     load = Load::start(&server, &path, 2).await?;
     let count = server.options.reloads;
-    let reloads = reloads(&server, count, PAUSE).await?;
+    let reloads = reload_times(&server, count, PAUSE).await?;
     let row = load.end(Row::new("reload", what(&reloads, "under load"))).await?;
     report(timed(row, &reloads));
 
     // What the load made stays in memory, and the first reloads warm the engine's slots: what each leaves shows after that.
-    self::reloads(&server, AT_REST * count, Duration::ZERO).await?;
+    reload_times(&server, AT_REST * count, Duration::ZERO).await?;
     let before = server.settled().await?;
-    let reloads = self::reloads(&server, AT_REST * count, Duration::ZERO).await?;
+    let reloads = reload_times(&server, AT_REST * count, Duration::ZERO).await?;
     let row = timed(Row::new("reload", what(&reloads, "at rest")), &reloads);
     report(row.growth("each left in memory", before, server.settled().await?, reloads.len()));
     Ok(())
@@ -68,7 +68,7 @@ fn timed(row: Row, reloads: &Latencies) -> Row {
 }
 
 /// Reloads the chain so often, with a pause after each: how long each took.
-async fn reloads(server: &Bench, count: usize, pause: Duration) -> Result<Latencies> {
+async fn reload_times(server: &Bench, count: usize, pause: Duration) -> Result<Latencies> {
     let mut connection = server.connect().await?;
     let mut reloads = Vec::new();
     while reloads.len() < count {

@@ -6,7 +6,10 @@ use super::{
 };
 use crate::{
     BoxFuture,
-    authn::{AuthenticationError, CREDENTIAL_ID, TokenAuthentication, TokenAuthenticator, TokenIdentity},
+    authn::{
+        AuthenticationError, CREDENTIAL_ID, TokenAuthentication, TokenAuthenticator, TokenIdentity,
+        external::common_audiences,
+    },
 };
 use chainplate_apimachinery::{request::UserInfo, time};
 use std::{fmt::Debug, sync::Arc};
@@ -143,7 +146,7 @@ impl ServiceAccountAuthenticator {
 fn audiences(claims: &Claims, asked: &[String], own: &[String]) -> Result<Vec<String>, String> {
     let made_for = if claims.aud.is_empty() { own } else { &claims.aud };
     let asked = if asked.is_empty() { own } else { asked };
-    let good: Vec<String> = made_for.iter().filter(|audience| asked.contains(audience)).cloned().collect();
+    let good = common_audiences(made_for, asked);
     if good.is_empty() {
         return Err(format!("token audiences {made_for:?} is invalid for the target audiences {asked:?}"));
     }
